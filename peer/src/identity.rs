@@ -2,7 +2,7 @@
 //! latest mark of the tracker's history, a token for its own commands.
 //!
 //! Invariants: ids, incarnations and epochs are durable before they are used; the incarnation grows with
-//! every start, the epoch never falls.
+//! every start, and is another one only when the tracker says which comes next; the epoch never falls.
 
 use std::fmt;
 use std::path::Path;
@@ -127,7 +127,7 @@ impl Identity {
                 peer
             }
         };
-        let incarnation = Incarnation::new(read_number(&store, INCARNATION_KEY)?).next();
+        let incarnation = next_run(Incarnation::new(read_number(&store, INCARNATION_KEY)?))?;
         store.meta_set(INCARNATION_KEY, &incarnation.get().to_be_bytes())?;
         let epoch = AtomicU64::new(read_number(&store, EPOCH_KEY)?);
         let mark = Mutex::new(store.meta_get(MARK_KEY)?.as_deref().and_then(read_mark));
@@ -161,17 +161,16 @@ impl Identity {
         self.run
     }
 
-    /// Goes on as a run after `last`, durably when it returns: the data directory was restored, and does not
-    /// know the runs since. Blocks on the disk.
+    /// Goes on as the run after `last`, the latest one that the tracker knows, durably when it returns: the
+    /// data directory was restored and does not know the runs since, or counts further than the tracker
+    /// believes. Blocks on the disk.
     ///
     /// # Errors
-    /// When the store's index fails.
-    pub fn raise_incarnation(&self, last: Incarnation) -> Result<(), StoreError> {
-        if last >= self.incarnation() {
-            let next = last.get().saturating_add(1);
-            self.store.meta_set(INCARNATION_KEY, &next.to_be_bytes())?;
-            self.incarnation.fetch_max(next, Ordering::SeqCst);
-        }
+    /// When no run can follow, or the store's index fails.
+    pub fn count_on(&self, last: Incarnation) -> Result<(), StoreError> {
+        let next = next_run(last)?.get();
+        self.store.meta_set(INCARNATION_KEY, &next.to_be_bytes())?;
+        self.incarnation.store(next, Ordering::SeqCst);
         Ok(())
     }
 
@@ -226,6 +225,15 @@ impl fmt::Debug for Identity {
             .field("incarnation", &self.incarnation())
             .finish_non_exhaustive()
     }
+}
+
+fn next_run(last: Incarnation) -> Result<Incarnation, StoreError> {
+    let used_up = || {
+        StoreError::Unusable(
+            "the runs of this peer are used up: no number follows; give it an id of its own with `peer new-id`".to_owned(),
+        )
+    };
+    last.next().ok_or_else(used_up)
 }
 
 fn read_number(store: &DiskStore, key: &str) -> Result<u64, StoreError> {
@@ -301,17 +309,33 @@ mod tests {
         );
         assert_eq!(second.mark(), Some(mark));
         assert_ne!(second.token(), token);
-        second
-            .raise_incarnation(Incarnation::new(1))
-            .expect("an older run changes nothing");
-        assert_eq!(second.incarnation(), Incarnation::new(2));
-        second.raise_incarnation(Incarnation::new(8)).expect("durable");
+        second.count_on(Incarnation::new(8)).expect("durable");
         assert_eq!(second.incarnation(), Incarnation::new(9));
         let run = second.run();
         drop(second);
         let third = begin();
         assert_eq!(third.incarnation(), Incarnation::new(10));
         assert_ne!(third.run(), run);
+    }
+
+    #[test]
+    fn the_last_run_is_followed_by_none_and_nothing_overflows() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Arc::new(DiskStore::open(dir.path(), 1 << 20).expect("opens"));
+        let first = Identity::begin(Arc::clone(&store)).expect("begins");
+        first.count_on(Incarnation::new(u64::MAX - 2)).expect("durable");
+        assert_eq!(first.incarnation(), Incarnation::new(u64::MAX - 1));
+        let last = Identity::begin(Arc::clone(&store)).expect("the last one");
+        assert_eq!(last.incarnation(), Incarnation::new(u64::MAX));
+        let refused = last
+            .count_on(Incarnation::new(u64::MAX))
+            .expect_err("none follows");
+        assert_eq!(refused.code(), ErrorCode::FailedPrecondition, "{refused}");
+        let refused = Identity::begin(Arc::clone(&store)).expect_err("none follows");
+        assert!(refused.to_string().contains("peer new-id"), "{refused}");
+        renew(&store).expect("durable").expect("it had an id");
+        let another = Identity::begin(store).expect("counts anew");
+        assert_eq!(another.incarnation(), Incarnation::new(1));
     }
 
     #[test]

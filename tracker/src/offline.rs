@@ -135,7 +135,7 @@ pub fn declare_restored(data_dir: &Path, clock: &Clock) -> Result<(), JournalErr
 /// # Errors
 /// When it cannot be read or written.
 pub fn restored(journal: &mut dyn Journal, at: Timestamp) -> Result<(), JournalError> {
-    let facts = replayed(journal)?.restored();
+    let facts = replayed(journal)?.restored().map_err(JournalError::UsedUp)?;
     journal.append(&facts.map(|fact| Record { at, fact }))
 }
 

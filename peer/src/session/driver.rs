@@ -100,6 +100,8 @@ enum Ended {
     Stopping,
     /// Another run of this peer may have ended without the tracker's notice.
     Contested,
+    /// The tracker counts the runs of this peer otherwise.
+    Renumbered,
     /// The data directory is a copy of the one at this address: the user has to do something, unless the
     /// other one leaves.
     CopyOf(HostPort),
@@ -169,17 +171,23 @@ impl Driver {
             if was_welcomed && !matches!(outcome, Ok(Ended::Anew)) {
                 self.lost.send_replace(Some(self.deps.clock.now()));
             }
-            if was_welcomed || outcome.is_ok() {
+            let is_renumbered = matches!(outcome, Ok(Ended::Renumbered));
+            if was_welcomed || (outcome.is_ok() && !is_renumbered) {
                 backoff.reset();
             }
             let failure = match outcome {
                 Ok(Ended::Stopping) => break,
                 Ok(Ended::Anew) => continue,
-                Ok(Ended::Contested) => {
+                Ok(Ended::Contested | Ended::Renumbered) => {
                     // No reason is published: nothing is wrong unless it stays so.
+                    let wait = if is_renumbered {
+                        backoff.next_wait()
+                    } else {
+                        CONTESTED_WAIT
+                    };
                     tokio::select! {
                         () = stop.cancelled() => break,
-                        () = tokio::time::sleep(CONTESTED_WAIT) => {}
+                        () = tokio::time::sleep(wait) => {}
                         changed = self.wishes.changed() => if changed.is_err() { break },
                     }
                     continue;
@@ -401,10 +409,15 @@ impl Driver {
                 (attempt.was_welcomed, self.was_refused) = (true, false);
                 self.remember(Known::of(attempt.entry, &attempt.tracker)).await;
             }
-            Output::RaiseIncarnation(last) => {
-                let identity = Arc::clone(&self.deps.identity);
-                try_blocking(move || identity.raise_incarnation(last)).await?;
-                info!(run = %self.deps.identity.incarnation(), "a later run was in the network: this data directory comes from a backup");
+            Output::CountOn(last) => {
+                let (identity, before) = (Arc::clone(&self.deps.identity), self.deps.identity.incarnation());
+                try_blocking(move || identity.count_on(last)).await?;
+                let run = self.deps.identity.incarnation();
+                if last < before {
+                    info!(%run, %before, "the tracker knows no run that is near this one: this one counts on from the last");
+                } else {
+                    info!(%run, %before, "a later run was in the network: this data directory comes from a backup");
+                }
             }
             Output::Opened(epoch) => self.opened(attempt, epoch)?,
             Output::Report(report) => wire.send(report).await?,
@@ -560,7 +573,7 @@ fn closed(end: End, ended: Ended) -> Result<Ended, RemoteError> {
         End::Left => Ok(ended),
         End::ContestedBy(_) => Ok(Ended::Contested),
         End::CopyOf(address) => Ok(Ended::CopyOf(address)),
-        End::OldRun => Ok(Ended::Anew),
+        End::OtherRun => Ok(Ended::Renumbered),
         End::ChangesMissed(missed) => {
             let text =
                 format!("{missed} changes of the store were missed; saying hello again to tell what differs");

@@ -31,12 +31,21 @@ use store::{Entry, FragmentStore};
 /// Changes within this time are announced together: a fetch commits many fragments a second.
 pub const ANNOUNCE_DELAY: Duration = Duration::from_millis(50);
 
+/// The epoch of a peer that has seen none.
+const NO_EPOCH: Epoch = Epoch::new(0);
+
+/// The last epoch in which a tracker is believed: so many remain that no peer sees the end of them.
+const LAST_EPOCH: Epoch = Epoch::new(u64::MAX / 2);
+
 /// A session with a tracker.
 #[derive(Debug)]
 pub struct Session {
     phase: Phase,
     inventory: Inventory,
     protected: Protected,
+    /// The run that says hello, and the newest epoch that it has seen.
+    run: Incarnation,
+    seen: Epoch,
     /// When the changes are due to be announced; none when there are none.
     announce_at: Option<Timestamp>,
 }
@@ -98,8 +107,8 @@ pub enum Output {
     Hello(Box<Hello>),
     /// Keep the tracker's epoch: durably, before the next output.
     RaiseEpoch(Epoch),
-    /// Go on as a run after this one: durably, before the next output.
-    RaiseIncarnation(Incarnation),
+    /// Go on as the run after this one: durably, before the next output.
+    CountOn(Incarnation),
     /// The session is open: orders are obeyed, and anything can be reported.
     Opened(Epoch),
     /// Send a report.
@@ -127,9 +136,9 @@ pub enum End {
     /// The data directory is a copy of the one at this address: a new session is to be tried seldom, as a run
     /// that was refused.
     CopyOf(HostPort),
-    /// The tracker knows a later run of this peer: the data directory comes from a backup. A new session is
-    /// to be tried at once.
-    OldRun,
+    /// The tracker counts the runs of this peer otherwise: a new session is to be tried soon, as the run that
+    /// comes next there.
+    OtherRun,
 }
 
 /// A question about the store.
@@ -207,6 +216,8 @@ impl Session {
     #[must_use]
     pub fn begin(hello: Hello, protected: Protected) -> (Self, Vec<Output>) {
         let session = Self {
+            run: hello.incarnation,
+            seen: hello.epoch,
             phase: Phase::Introducing(Box::new(hello)),
             inventory: Inventory::new(),
             protected,
@@ -276,6 +287,18 @@ impl Session {
     }
 
     fn welcomed(&mut self, welcome: Welcome) -> Vec<Output> {
+        if welcome.epoch < self.seen {
+            return self.close(End::Protocol(
+                "the tracker welcomed this peer in an epoch older than the peer has seen",
+            ));
+        }
+        // A peer that has seen no epoch yet may come to a network in any, while enough numbers are left.
+        let is_far = self.seen > NO_EPOCH && welcome.epoch.ahead_of(self.seen) > Epoch::MAX_LEAP;
+        if is_far || welcome.epoch > LAST_EPOCH {
+            return self.close(End::Protocol(
+                "the tracker is in an epoch that no restarts lead to; it is not this network's, or its journal is damaged",
+            ));
+        }
         self.inventory.welcomed(welcome.epoch);
         self.phase = Phase::Listing {
             heartbeat: welcome.heartbeat,
@@ -292,11 +315,17 @@ impl Session {
         match refusal {
             HelloRefusal::ContestedBy(address) => self.close(End::ContestedBy(address)),
             HelloRefusal::CopyOf(address) => self.close(End::CopyOf(address)),
-            HelloRefusal::OlderThan(run) => {
-                let raise = Output::RaiseIncarnation(run);
-                std::iter::once(raise).chain(self.close(End::OldRun)).collect()
+            HelloRefusal::OlderThan(run) if run >= self.run => self.count_on(run),
+            HelloRefusal::AheadOf(run) if run < self.run => self.count_on(run),
+            HelloRefusal::OlderThan(_) | HelloRefusal::AheadOf(_) => {
+                self.close(End::Protocol("the tracker refused a run that can follow"))
             }
         }
+    }
+
+    fn count_on(&mut self, last: Incarnation) -> Vec<Output> {
+        let end = self.close(End::OtherRun);
+        std::iter::once(Output::CountOn(last)).chain(end).collect()
     }
 
     fn found(&mut self, now: Timestamp, found: Found) -> Vec<Output> {
@@ -387,388 +416,4 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use shared::model::{
-        AssignmentFailure, Digest, EvictReason, FragmentLength, Manifest, PeerId, RunTraits,
-    };
-
-    use super::*;
-    use store::{MemoryStore, Place, Purpose, Roles};
-
-    const EPOCH: Epoch = Epoch::new(5);
-    const HEARTBEAT: Duration = Duration::from_secs(2);
-
-    fn hello() -> Hello {
-        Hello {
-            peer: PeerId::from_bytes([1; 16]),
-            incarnation: Incarnation::new(1),
-            run: None,
-            address: "10.0.0.1:1".parse().expect("an address"),
-            zone: None,
-            capacity: 1 << 20,
-            used: 0,
-            epoch: Epoch::new(0),
-            mark: None,
-            holdings: None,
-            traits: RunTraits::default(),
-        }
-    }
-
-    fn manifest() -> Manifest {
-        let roots = vec![Digest::from_bytes([1; 32])];
-        Manifest::from_roots(10, FragmentLength::MIN, roots).expect("one fragment")
-    }
-
-    fn evict(content: ContentId, as_of_sequence: u64) -> Input {
-        Input::Ordered(Order::Evict {
-            epoch: EPOCH,
-            content,
-            reason: EvictReason::Surplus,
-            as_of_sequence,
-        })
-    }
-
-    const fn content(n: u8) -> ContentId {
-        ContentId::from_bytes([n; 32])
-    }
-
-    /// A driver that answers look-ups from a store at once.
-    struct Driven {
-        session: Session,
-        store: Arc<MemoryStore>,
-        protected: Protected,
-        now: Timestamp,
-    }
-
-    impl Driven {
-        /// A session up to Hello.
-        fn greeting() -> Self {
-            let protected = Protected::default();
-            let (session, outputs) = Session::begin(hello(), protected.clone());
-            let mut driven = Self {
-                session,
-                store: Arc::new(MemoryStore::new(1 << 20)),
-                protected,
-                now: Timestamp::from_millis(1_000),
-            };
-            let outputs = driven.answered(outputs);
-            assert!(
-                matches!(&outputs[..], [Output::Hello(hello)] if hello.holdings.is_some()),
-                "{outputs:?}"
-            );
-            driven
-        }
-
-        /// An open session whose first heartbeat is sent.
-        fn open() -> Self {
-            let mut driven = Self::greeting();
-            driven.welcome();
-            driven.time_up();
-            driven
-        }
-
-        fn welcome(&mut self) -> Vec<Output> {
-            self.tell(Input::Welcomed(Welcome {
-                epoch: EPOCH,
-                lease: HEARTBEAT * 5,
-                heartbeat: HEARTBEAT,
-                listing: None,
-                defaults: shared::model::NetworkDefaults::default(),
-                visitor_host: None,
-            }))
-        }
-
-        fn tell(&mut self, input: Input) -> Vec<Output> {
-            let outputs = self.session.handle(self.now, input);
-            self.answered(outputs)
-        }
-
-        /// Everything but look-ups, which are answered.
-        fn answered(&mut self, outputs: Vec<Output>) -> Vec<Output> {
-            let mut rest = Vec::new();
-            for output in outputs {
-                if let Output::LookUp(look_up) = output {
-                    let found = look_up.answer(&*self.store, |_| false);
-                    rest.extend(self.tell(Input::Found(found)));
-                } else {
-                    rest.push(output);
-                }
-            }
-            rest
-        }
-
-        fn wait(&mut self, millis: u64) -> Vec<Output> {
-            self.now = self.now.after(Duration::from_millis(millis));
-            match self.session.next_timer() {
-                Some(at) if at <= self.now => self.time_up(),
-                _ => Vec::new(),
-            }
-        }
-
-        fn time_up(&mut self) -> Vec<Output> {
-            self.tell(Input::TimeUp {
-                used: 7,
-                disk_free: None,
-            })
-        }
-    }
-
-    /// The contents of every announce among the outputs.
-    fn announced(outputs: &[Output]) -> Vec<Vec<ContentId>> {
-        let contents = |output: &Output| match output {
-            Output::Report(Numbered {
-                message: Report::Announce { holdings, .. },
-                ..
-            }) => Some(holdings.iter().map(|holding| holding.content).collect()),
-            _ => None,
-        };
-        outputs.iter().filter_map(contents).collect()
-    }
-
-    #[test]
-    fn after_welcome_the_epoch_is_kept_before_anything_is_listed() {
-        let mut driven = Driven::greeting();
-        driven
-            .store
-            .prepare(&manifest(), Purpose::Assigned(manifest().all_fragments()))
-            .expect("room");
-        let outputs = driven.welcome();
-        let [
-            Output::RaiseEpoch(EPOCH),
-            Output::Obey(Order::Adopt { .. }),
-            Output::Report(Numbered {
-                sequence: 2,
-                message:
-                    Report::Announce {
-                        holdings,
-                        completes_inventory: true,
-                    },
-            }),
-            Output::Opened(EPOCH),
-        ] = &outputs[..]
-        else {
-            panic!("{outputs:?}")
-        };
-        assert!(holdings.is_empty(), "nothing is held of it yet");
-    }
-
-    #[test]
-    fn changes_before_welcome_are_announced_after_the_listing() {
-        let mut driven = Driven::greeting();
-        driven.tell(Input::Changed(content(7)));
-        assert_eq!(driven.session.next_timer(), None);
-        assert_eq!(announced(&driven.welcome()), [Vec::new()]);
-        assert_eq!(announced(&driven.wait(50)), [vec![content(7)]]);
-    }
-
-    #[test]
-    fn a_change_is_announced_in_time_although_others_follow_it() {
-        let mut driven = Driven::open();
-        driven.tell(Input::Changed(content(1)));
-        for n in 2..6 {
-            assert!(announced(&driven.wait(9)).is_empty());
-            driven.tell(Input::Changed(content(n)));
-        }
-        let all: Vec<_> = (1..6).map(content).collect();
-        assert_eq!(announced(&driven.wait(14)), [all]);
-        assert!(announced(&driven.wait(1_000)).is_empty());
-    }
-
-    #[test]
-    fn a_change_during_a_look_up_is_announced_afterwards() {
-        let mut driven = Driven::open();
-        driven.tell(Input::Changed(content(1)));
-        driven.now = driven.now.after(ANNOUNCE_DELAY);
-        let outputs = driven.session.handle(
-            driven.now,
-            Input::TimeUp {
-                used: 0,
-                disk_free: None,
-            },
-        );
-        assert!(
-            matches!(&outputs[..], [Output::LookUp(LookUp::Contents(_))]),
-            "{outputs:?}"
-        );
-        driven.tell(Input::Changed(content(2)));
-        let refused = driven.tell(evict(content(1), 99));
-        assert!(
-            matches!(&refused[..], [Output::Refused(Refusal::Untold)]),
-            "{refused:?}"
-        );
-        driven.now = driven.now.after(ANNOUNCE_DELAY);
-        let outputs = driven.answered(outputs);
-        assert_eq!(announced(&outputs), [vec![content(1)]]);
-        assert_eq!(announced(&driven.wait(0)), [vec![content(1), content(2)]]);
-    }
-
-    #[test]
-    fn the_end_of_a_protection_is_announced_at_once() {
-        let mut driven = Driven::open();
-        let guard = driven.protected.begin(content(1));
-        let refused = driven.tell(evict(content(1), 9));
-        assert!(
-            matches!(&refused[..], [Output::Refused(Refusal::Protected)]),
-            "{refused:?}"
-        );
-        driven.wait(50);
-        drop(guard);
-        let announced_at_once = driven.tell(Input::ProtectionEnded);
-        assert_eq!(announced(&announced_at_once), [vec![content(1)]]);
-        let obeyed = driven.tell(evict(content(1), 99));
-        assert!(matches!(&obeyed[..], [Output::Obey(_)]), "{obeyed:?}");
-    }
-
-    #[test]
-    fn a_protection_that_ends_before_the_session_opens_is_announced() {
-        let mut driven = Driven::greeting();
-        drop(driven.protected.begin(content(1)));
-        driven.tell(Input::ProtectionEnded);
-        assert_eq!(announced(&driven.welcome()), [vec![], vec![content(1)]]);
-    }
-
-    #[test]
-    fn an_assignment_is_announced_and_a_repeated_eviction_does_not_undo_it() {
-        let mut driven = Driven::open();
-        let assign = Order::Assign {
-            epoch: EPOCH,
-            fragments: manifest().all_fragments(),
-            manifest: manifest(),
-            sources: Vec::new(),
-        };
-        let obeyed = driven.tell(Input::Ordered(assign));
-        assert!(
-            matches!(&obeyed[..], [Output::Obey(Order::Assign { .. })]),
-            "{obeyed:?}"
-        );
-        let refused = driven.tell(evict(manifest().content(), 3));
-        assert!(
-            matches!(&refused[..], [Output::Refused(Refusal::Untold)]),
-            "{refused:?}"
-        );
-        assert_eq!(announced(&driven.wait(50)), [vec![manifest().content()]]);
-    }
-
-    #[test]
-    fn a_question_is_answered_at_once() {
-        let ask = |epoch| Input::Ordered(Order::Ask { epoch, question: 7 });
-        let mut driven = Driven::open();
-        let answer = driven.tell(ask(EPOCH));
-        let [Output::Report(Numbered { message, .. })] = &answer[..] else {
-            panic!("{answer:?}")
-        };
-        assert_eq!(*message, Report::Alive { question: 7 });
-        let refused = driven.tell(ask(Epoch::new(4)));
-        assert!(matches!(&refused[..], [Output::Refused(_)]), "{refused:?}");
-    }
-
-    #[test]
-    fn heartbeats_come_in_time_and_failures_are_reported() {
-        let mut driven = Driven::greeting();
-        driven.welcome();
-        let beat = |outputs: &[Output]| {
-            matches!(
-                outputs,
-                [Output::Report(Numbered {
-                    message: Report::Heartbeat {
-                        used: 7,
-                        disk_free: None
-                    },
-                    ..
-                })]
-            )
-        };
-        assert!(beat(&driven.wait(0)));
-        assert!(driven.wait(1_999).is_empty());
-        assert!(beat(&driven.wait(1)));
-        let failed = Report::AssignmentFailed {
-            content: content(1),
-            failure: AssignmentFailure::NoRoom,
-            detail: String::new(),
-        };
-        let outputs = driven.tell(Input::Say(failed));
-        assert!(
-            matches!(&outputs[..], [Output::Report(Numbered { sequence: 5, .. })]),
-            "{outputs:?}"
-        );
-    }
-
-    #[test]
-    fn a_peer_that_leaves_says_so_if_it_was_welcome() {
-        let mut driven = Driven::greeting();
-        let outputs = driven.tell(Input::Leave);
-        assert!(matches!(&outputs[..], [Output::Close(End::Left)]), "{outputs:?}");
-        let mut driven = Driven::open();
-        let outputs = driven.tell(Input::Leave);
-        let [
-            Output::Report(Numbered {
-                message: Report::Leave,
-                ..
-            }),
-            Output::Close(End::Left),
-        ] = &outputs[..]
-        else {
-            panic!("{outputs:?}")
-        };
-        assert!(driven.welcome().is_empty(), "it is over");
-    }
-
-    #[test]
-    fn a_copy_of_a_data_directory_gives_up_and_a_restored_one_counts_on() {
-        let ended = |refusal| Driven::greeting().tell(Input::Refused(refusal));
-        let address: HostPort = "10.0.0.2:1".parse().expect("an address");
-        let contested = ended(HelloRefusal::ContestedBy(address.clone()));
-        assert!(
-            matches!(&contested[..], [Output::Close(End::ContestedBy(_))]),
-            "{contested:?}"
-        );
-        let copy = ended(HelloRefusal::CopyOf(address));
-        assert!(matches!(&copy[..], [Output::Close(End::CopyOf(_))]), "{copy:?}");
-        let restored = ended(HelloRefusal::OlderThan(Incarnation::new(7)));
-        let [Output::RaiseIncarnation(run), Output::Close(End::OldRun)] = &restored[..] else {
-            panic!("{restored:?}")
-        };
-        assert_eq!(run.get(), 7);
-        let late = Driven::open().tell(Input::Refused(HelloRefusal::OlderThan(Incarnation::new(7))));
-        assert!(matches!(&late[..], [Output::Close(End::Protocol(_))]), "{late:?}");
-    }
-
-    #[test]
-    fn missed_changes_and_a_second_welcome_end_the_session() {
-        let missed = Driven::open().tell(Input::ChangesMissed(3));
-        assert!(
-            matches!(&missed[..], [Output::Close(End::ChangesMissed(3))]),
-            "{missed:?}"
-        );
-        let twice = Driven::open().welcome();
-        assert!(
-            matches!(&twice[..], [Output::Close(End::Protocol(_))]),
-            "{twice:?}"
-        );
-    }
-
-    #[test]
-    fn the_tracker_is_told_whether_a_copy_was_assigned_and_is_kept() {
-        let told = |published, assigned, fetched| {
-            let entry = Entry {
-                held: manifest().all_fragments(),
-                manifest: manifest(),
-                roles: Roles {
-                    published,
-                    assigned,
-                    fetched,
-                },
-                name: None,
-                place: Place::Store,
-            };
-            let holding = holding(manifest().content(), Some(entry), false);
-            (holding.keeps, holding.is_assigned)
-        };
-        assert_eq!(told(true, false, false), (true, false));
-        assert_eq!(told(true, true, false), (true, true));
-        assert_eq!(told(false, true, true), (true, true));
-        assert_eq!(told(false, false, true), (false, false));
-    }
-}
+mod tests;

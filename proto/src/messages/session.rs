@@ -361,6 +361,7 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 Why::ContestedBy(address) => HelloRefusal::ContestedBy(parsed("contested_by", &address)?),
                 Why::CopyOf(address) => HelloRefusal::CopyOf(parsed("copy_of", &address)?),
                 Why::OlderThan(run) => HelloRefusal::OlderThan(Incarnation::new(run)),
+                Why::AheadOf(run) => HelloRefusal::AheadOf(Incarnation::new(run)),
             }),
         })
     }
@@ -376,6 +377,7 @@ impl From<FromTracker> for v1::FromTracker {
                     HelloRefusal::ContestedBy(address) => Why::ContestedBy(address.to_string()),
                     HelloRefusal::CopyOf(address) => Why::CopyOf(address.to_string()),
                     HelloRefusal::OlderThan(run) => Why::OlderThan(run.get()),
+                    HelloRefusal::AheadOf(run) => Why::AheadOf(run.get()),
                 };
                 Message::Refused(v1::Refused { why: Some(why) })
             }

@@ -153,6 +153,7 @@ proptest! {
             HelloRefusal::ContestedBy(address.clone()),
             HelloRefusal::CopyOf(address),
             HelloRefusal::OlderThan(Incarnation::new(run)),
+            HelloRefusal::AheadOf(Incarnation::new(run)),
         ] {
             let sent = FromTracker::Refused(refusal);
             prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));

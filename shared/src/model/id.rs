@@ -191,10 +191,19 @@ macro_rules! counter_id {
                 self.0
             }
 
-            /// The one after this.
+            /// The one after this; none after the last number that there is.
             #[must_use]
-            pub const fn next(self) -> Self {
-                Self(self.0 + 1)
+            pub const fn next(self) -> Option<Self> {
+                match self.0.checked_add(1) {
+                    Some(next) => Some(Self(next)),
+                    None => None,
+                }
+            }
+
+            /// How far this is after another; nothing when it is not.
+            #[must_use]
+            pub const fn ahead_of(self, other: Self) -> u64 {
+                self.0.saturating_sub(other.0)
             }
         }
 
@@ -227,6 +236,27 @@ counter_id! {
 counter_id! {
     /// Number of bindings and removals of a name. The first binding is revision 1; 0 means never bound.
     Revision
+}
+
+counter_id! {
+    /// Number of facts that a tracker has ever journaled.
+    FactCount
+}
+
+impl Incarnation {
+    /// Runs by which a peer may be ahead of the latest one that its tracker knows: more than a machine that
+    /// restarts every minute makes in a year. A larger step would use the numbers up.
+    pub const MAX_STEP: u64 = 1 << 20;
+}
+
+impl Epoch {
+    /// Epochs by which a restored tracker follows what a peer has seen: more restarts than any tracker makes
+    /// between a backup and its restoration.
+    pub const MAX_STEP: u64 = 1 << 20;
+
+    /// Epochs by which a peer follows its tracker: it may have been away while a restored tracker followed
+    /// other peers many times.
+    pub const MAX_LEAP: u64 = 1 << 40;
 }
 
 impl Revision {

@@ -41,7 +41,9 @@ pub use fragment::{
     BLOCK_LENGTH, BlockSpan, FragmentIndex, FragmentLength, FragmentLengthError, FragmentSet,
     FragmentSetError, MAX_FRAGMENTS,
 };
-pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision, RunId, SHORTEST_PREFIX};
+pub use id::{
+    ContentId, Digest, Epoch, FactCount, Incarnation, ParseIdError, PeerId, Revision, RunId, SHORTEST_PREFIX,
+};
 pub use manifest::{Manifest, ManifestError, Parts, PartsError};
 pub use name::{ContentRef, Name, NameError, PathInside};
 pub use peer::{

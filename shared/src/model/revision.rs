@@ -150,10 +150,13 @@ impl PinCount {
         self.0 % 2 == 1
     }
 
-    /// After the next change.
+    /// After the next change; none after the last number that there is.
     #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+    pub const fn next(self) -> Option<Self> {
+        match self.0.checked_add(1) {
+            Some(next) => Some(Self(next)),
+            None => None,
+        }
     }
 }
 

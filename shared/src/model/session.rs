@@ -175,6 +175,9 @@ pub enum HelloRefusal {
     CopyOf(HostPort),
     /// A later run of the peer was in the network: the data directory comes from a backup.
     OlderThan(Incarnation),
+    /// The run is further ahead of the latest one that the tracker knows than restarts explain: the peer
+    /// counts on from that one.
+    AheadOf(Incarnation),
 }
 
 /// A holder offered to a fetcher.

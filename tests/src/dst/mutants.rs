@@ -94,7 +94,7 @@ planted! {
         "if session.run == run {" => "if true {",
         test "tracker" "--lib" "the_run_that_came_first";
     5 "a restart begins the same epoch again", "tracker/src/state/mod.rs":
-        "self.commit(now, Fact::EpochBegun(self.history.epoch().next()), out);" =>
+        "self.commit(now, Fact::EpochBegun(self.history.next_epoch()?), out);" =>
         "self.commit(now, Fact::EpochBegun(self.history.epoch().max(Epoch::new(1))), out);";
     6 "one replica too many is trimmed", "tracker/src/state/replicas/evictions.rs":
         ">= enough(held)" => ">= enough(held) - 1";

@@ -134,6 +134,11 @@ impl Naming {
     };
 }
 
+/// The revision after this one.
+fn after(revision: Revision) -> Revision {
+    revision.next().expect("no history is so long")
+}
+
 impl NameState {
     /// Returns the state of a name that is bound to `bound`, or was bound to `was`.
     pub(super) const fn at(revision: Revision, bound: Option<(ContentId, u32)>, was: Was) -> Self {
@@ -163,7 +168,7 @@ impl NameState {
         match self.bound {
             Some(bound) if bound == what => (self, Answer::Done(self.revision)),
             _ if is_allowed => {
-                let revision = self.revision.max(generation).next();
+                let revision = after(self.revision.max(generation));
                 (Self::bound(revision, what), Answer::Done(revision))
             }
             _ => (self, Answer::Conflict),
@@ -182,7 +187,7 @@ impl NameState {
     fn unbound(self, end: End) -> Self {
         Self {
             end,
-            revision: self.revision.next(),
+            revision: after(self.revision),
             bound: None,
             was: self
                 .bound
@@ -192,7 +197,7 @@ impl NameState {
 
     fn remove(self, expected: Option<Revision>) -> (Self, Answer) {
         if self.bound.is_none() {
-            let is_last = expected.is_some_and(|expected| expected.next() == self.revision);
+            let is_last = expected.is_some_and(|expected| expected.next() == Some(self.revision));
             // A name that was never bound is not removed again, whatever its revision.
             let answer = if is_last && self.was != Was::Nothing && self.end != End::Moved {
                 Answer::Done(self.revision)
@@ -211,7 +216,7 @@ impl NameState {
     /// Whether a rename to `to` at this revision seems to have been made.
     fn looks_renamed(self, to: Self, expected: Option<Revision>) -> bool {
         let content = to.bound.map(|(content, _)| content);
-        let is_last = expected.is_some_and(|expected| expected.next() == self.revision);
+        let is_last = expected.is_some_and(|expected| expected.next() == Some(self.revision));
         let is_same = match self.was {
             Was::Nothing => false,
             Was::Content(was) => content == Some(was),
@@ -226,7 +231,7 @@ impl NameState {
             _ if expected.is_some_and(|expected| expected != self.revision) => (self, to, Answer::Conflict),
             (Some(_), Some(_)) => (self, to, Answer::Conflict),
             (Some(what), None) => {
-                let renamed = Self::bound(to.revision.max(generation).next(), what);
+                let renamed = Self::bound(after(to.revision.max(generation)), what);
                 (self.unbound(End::Moved), renamed, Answer::Done(renamed.revision))
             }
         }

@@ -213,7 +213,7 @@ impl World {
         {
             let from = self.oracle.operations[id].name.clone();
             if let Some(renamed) = expected {
-                self.observed(&from, renamed.next(), None);
+                self.observed(&from, renamed.next().expect("no history is so long"), None);
             }
             self.observed(&binding.name, binding.revision, Some(binding.content));
         }

@@ -197,7 +197,7 @@ fn name_state(state: &State, number: u64) -> NameState {
     let bound = state.resolve(&ContentRef::Name(name.clone())).ok();
     let bound = bound.map(|(binding, _)| (binding.content, binding.target.get()));
     // The binding that was removed, for a rename that is asked for again.
-    let is_removed = |entry: &RevisionEntry| entry.revision.next() == revision;
+    let is_removed = |entry: &RevisionEntry| entry.revision.next() == Some(revision);
     let removed = |all: Vec<RevisionEntry>| all.into_iter().find(is_removed)?.bound;
     let was = match state.revisions(&name) {
         Ok(all) if bound.is_none() => {

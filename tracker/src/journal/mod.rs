@@ -23,7 +23,7 @@ use shared::own_data::Owner;
 use shared::refusal::{of_place, of_sqlite, remedy};
 use shared::{Coded, ErrorCode};
 
-use crate::state::{Record, State};
+use crate::state::{Record, Rejection, State};
 
 pub use memory::MemoryJournal;
 pub use sqlite::{SqliteJournal, back_up};
@@ -152,6 +152,9 @@ pub enum JournalError {
         /// The fact, and what is wrong with it.
         why: String,
     },
+    /// A number of the journal is the last one that there is.
+    #[error("{0}")]
+    UsedUp(Rejection),
     /// The database engine failed.
     #[error("the journal {} failed: {source}{}", path.display(), advice(source))]
     Engine {
@@ -185,7 +188,7 @@ impl Coded for JournalError {
             Self::Inside(..) => ErrorCode::InvalidArgument,
             Self::InUse(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
             Self::Io { source, .. } => of_place(source),
-            Self::Damaged { .. } | Self::Contradiction { .. } => ErrorCode::Corrupt,
+            Self::Damaged { .. } | Self::Contradiction { .. } | Self::UsedUp(_) => ErrorCode::Corrupt,
             Self::Engine { source, .. } => code_of(source),
         }
     }

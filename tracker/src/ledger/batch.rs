@@ -78,7 +78,7 @@ impl<T> Default for Batch<T> {
 /// Replays the journal and begins a new epoch, which is durable when this returns.
 ///
 /// # Errors
-/// When the journal cannot be read or written.
+/// When the journal cannot be read or written, or no epoch can follow.
 pub fn begin(
     journal: &mut dyn Journal,
     policy: impl Into<Policy>,
@@ -89,6 +89,8 @@ pub fn begin(
     let replayed = crate::journal::replay(journal, &mut state)?;
     let mut batch = Batch::new();
     batch.apply(&mut state, now, Command::BeginEpoch, ());
-    batch.commit(journal)?;
+    for done in batch.commit(journal)? {
+        done.answer.map_err(JournalError::UsedUp)?;
+    }
     Ok((state, replayed))
 }

@@ -338,3 +338,30 @@ async fn a_replaced_session_is_told_why_it_ends() {
     thread.stop().await.expect("the journal is fine");
     assert_eq!(newer.next().await, Err(Closing::Stopping));
 }
+
+/// Opens a journal that consists of one fact; the error with which no tracker starts on it.
+fn opened_on(fact: Fact) -> JournalError {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut journal = SqliteJournal::open(dir.path()).expect("a new journal");
+    let at = Timestamp::from_millis(1);
+    journal.append(&[Record { at, fact }]).expect("durable");
+    begin(&mut journal, Timing::default(), at, 1).expect_err("no tracker starts on it")
+}
+
+#[test]
+fn no_tracker_starts_on_a_journal_whose_numbers_are_used_up() {
+    let last = opened_on(Fact::EpochBegun(Epoch::new(u64::MAX)));
+    assert!(
+        matches!(last, JournalError::UsedUp(Rejection::EpochsUsedUp)),
+        "{last}"
+    );
+    assert_eq!(last.code(), shared::ErrorCode::Corrupt);
+    for facts in [u64::MAX, u64::MAX - 1] {
+        let epochs = Vec::new();
+        let contradiction = opened_on(Fact::History { facts, epochs });
+        assert!(
+            matches!(contradiction, JournalError::Contradiction { number: 1, .. }),
+            "{contradiction}"
+        );
+    }
+}

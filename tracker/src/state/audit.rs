@@ -6,12 +6,15 @@
 //! nothing, and what it acknowledged would be lost in silence. Such a record is a defect of the tracker that
 //! wrote it, or of this one, or was put there by someone else: no tracker starts on it.
 
-use shared::model::{Name, PeerId, Revision};
+use shared::model::{Epoch, Name, PeerId, Revision};
 
 use super::State;
 use super::names::{Bound, Hold, NameHistory, Names};
 use super::peers::Peer;
-use super::record::{Fact, NameFact, Record, require};
+use super::record::{EpochBegin, Fact, NameFact, Record, require};
+
+/// Facts that a journal may claim to have had: a million a second for three hundred thousand years.
+const MAX_FACTS: u64 = 1 << 63;
 
 impl State {
     /// Asserts every invariant.
@@ -75,24 +78,22 @@ impl State {
                         .names
                         .binding(name)
                         .is_some_and(|bound| bound.content == manifest.content());
-                require(*revision > current || is_same, || {
-                    backwards(name, *revision, current)
-                })
+                match is_same {
+                    true => Ok(()),
+                    false => audit_next(&self.names, name, *revision, Names::next_binding),
+                }
             }
-            Fact::Removed { name, revision } => {
-                let current = self.names.revision(name);
-                require(*revision > current, || backwards(name, *revision, current))
-            }
-            Fact::History { .. } | Fact::GapDeclared | Fact::GapFound { .. } | Fact::GapAccepted => Ok(()),
+            Fact::Removed { name, revision } => audit_next(&self.names, name, *revision, next_removal),
+            Fact::History { facts, epochs } => audit_history(self.history.epoch(), *facts, epochs),
+            Fact::GapDeclared | Fact::GapFound { .. } | Fact::GapAccepted => Ok(()),
             Fact::Renamed {
                 from,
                 tombstone,
                 to,
                 revision,
             } => {
-                let (old, new) = (self.names.revision(from), self.names.revision(to));
-                require(*tombstone > old, || backwards(from, *tombstone, old))?;
-                require(*revision > new, || backwards(to, *revision, new))?;
+                audit_next(&self.names, from, *tombstone, next_removal)?;
+                audit_next(&self.names, to, *revision, Names::next_binding)?;
                 let (bound, taken) = (self.names.binding(from), self.names.binding(to));
                 require(bound.is_some() && taken.is_none(), || {
                     format!("{from} is renamed to {to}, but is not bound, or {to} is")
@@ -110,6 +111,19 @@ impl State {
             format!("peer {peer} {what}, which was never registered or was forgotten")
         })
     }
+}
+
+/// Checks that the counts of a snapshot can be those of a history up to this epoch.
+fn audit_history(epoch: Epoch, facts: u64, epochs: &[EpochBegin]) -> Result<(), String> {
+    require(facts <= MAX_FACTS, || {
+        format!("a snapshot stands for {facts} facts, more than any tracker writes")
+    })?;
+    let is_ascending = epochs.is_sorted_by(|one, next| one.epoch < next.epoch && one.facts < next.facts);
+    let last = epochs.last();
+    let is_known = last.is_none_or(|last| last.epoch <= epoch && last.facts <= facts);
+    require(is_ascending && is_known, || {
+        format!("a snapshot of {facts} facts lists epochs that do not lead to epoch {epoch}")
+    })
 }
 
 fn audit_name(names: &Names, fact: &NameFact) -> Result<(), String> {
@@ -152,6 +166,26 @@ fn audit_name(names: &Names, fact: &NameFact) -> Result<(), String> {
             })
         }
     }
+}
+
+/// Checks the revision that a name goes to: of a name that is known, the very next one. A snapshot states the
+/// revision of a name without those before it.
+fn audit_next(
+    names: &Names,
+    name: &Name,
+    revision: Revision,
+    next: impl Fn(&Names, &Name) -> Option<Revision>,
+) -> Result<(), String> {
+    let current = names.revision(name);
+    let follows = match names.history(name).is_none() || names.is_being_restored(name) {
+        true => revision > current,
+        false => Some(revision) == next(names, name),
+    };
+    require(follows, || backwards(name, revision, current))
+}
+
+fn next_removal(names: &Names, name: &Name) -> Option<Revision> {
+    names.revision(name).next()
 }
 
 /// Returns a past revision: not the one that its name is bound to.

@@ -346,6 +346,46 @@ pub enum Rejection {
         /// The epoch that the peer has seen.
         seen: Epoch,
     },
+    /// The peer has seen an epoch that is no later one of this tracker.
+    #[error(
+        "this tracker is in epoch {current}, the peer has seen epoch {seen}: more than {max} epochs lie between, so that is not one of this network's; start the peer with another data directory, or with that other network",
+        max = Epoch::MAX_STEP
+    )]
+    EpochTooFar {
+        /// This tracker's epoch.
+        current: Epoch,
+        /// The epoch that the peer has seen.
+        seen: Epoch,
+    },
+    /// No epoch can follow.
+    #[error(
+        "the epochs of this journal are used up: no tracker can start on it any more; restore an older backup"
+    )]
+    EpochsUsedUp,
+    /// No generation of revisions can follow.
+    #[error(
+        "the revisions of this journal are used up: after a restoration none could be told from those given before"
+    )]
+    GenerationsUsedUp,
+    /// No revision can follow.
+    #[error("the revisions of {0:?} are used up; use another name")]
+    RevisionsUsedUp(String),
+    /// No change of the pin can be counted any more.
+    #[error("{0} was pinned and unpinned as often as can be counted; it stays as it is")]
+    PinsUsedUp(String),
+    /// The run of the peer is none that can follow.
+    #[error(
+        "peer {peer} was in its run {current}, run {given} is more than {max} later: no peer starts so often; it can count on from run {current}",
+        max = Incarnation::MAX_STEP
+    )]
+    RunTooFar {
+        /// The peer.
+        peer: PeerId,
+        /// The run that is known; 0 for none.
+        current: Incarnation,
+        /// The run that was named.
+        given: Incarnation,
+    },
     /// The session is over or was replaced.
     #[error("the session is over; say hello again")]
     StaleSession,
@@ -420,6 +460,7 @@ impl Rejection {
             Self::Contested { address, .. } => Some(HelloRefusal::ContestedBy(address.clone())),
             Self::CopyOf(address) => Some(HelloRefusal::CopyOf(address.clone())),
             Self::OlderIncarnation { current, .. } => Some(HelloRefusal::OlderThan(*current)),
+            Self::RunTooFar { current, .. } => Some(HelloRefusal::AheadOf(*current)),
             _ => None,
         }
     }
@@ -435,6 +476,8 @@ impl Coded for Rejection {
             | Self::NoSuchPeer(_) => ErrorCode::NotFound,
             Self::Bound { .. } | Self::Unbound { .. } | Self::PinnedOtherwise { .. } => ErrorCode::Conflict,
             Self::NoSession(_)
+            | Self::EpochTooFar { .. }
+            | Self::RunTooFar { .. }
             | Self::OtherFragments { .. }
             | Self::Draining(_)
             | Self::NotLost(_)
@@ -445,7 +488,12 @@ impl Coded for Rejection {
             Self::OutOfSequence { .. } | Self::MaintenanceTooLong(_) | Self::AmbiguousId(..) => {
                 ErrorCode::InvalidArgument
             }
-            Self::TooManyPeers(_) | Self::TooManyPins { .. } => ErrorCode::Exhausted,
+            Self::TooManyPeers(_)
+            | Self::TooManyPins { .. }
+            | Self::EpochsUsedUp
+            | Self::GenerationsUsedUp
+            | Self::RevisionsUsedUp(_)
+            | Self::PinsUsedUp(_) => ErrorCode::Exhausted,
             // The publisher's answer to the order is on its way; the publication is tried again after it.
             Self::NotServing
             | Self::NotAnnounced { .. }

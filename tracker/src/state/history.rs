@@ -9,9 +9,11 @@
 //! Marks prove gaps, not completeness: a fact that was lost before any mark counted it is not missed.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
-use shared::model::{Epoch, Mark, PeerId, Timestamp};
+use shared::model::{Epoch, FactCount, Mark, PeerId, Timestamp};
 
+use super::command::Rejection;
 use super::record::{EpochBegin, Fact, Record};
 
 /// Epochs that are remembered. A mark of an older one proves nothing: the peer that brings it has been away
@@ -33,7 +35,7 @@ pub(crate) struct History {
     /// Number of this run of the tracker; the next field is its beginning.
     epoch: Epoch,
     began: Timestamp,
-    facts: u64,
+    facts: FactCount,
     epochs: BTreeMap<Epoch, EpochBegin>,
     gap: Option<Gap>,
 }
@@ -43,7 +45,7 @@ impl Default for History {
         Self {
             epoch: Epoch::new(0),
             began: Timestamp::default(),
-            facts: 0,
+            facts: FactCount::new(0),
             epochs: BTreeMap::new(),
             gap: None,
         }
@@ -63,7 +65,8 @@ impl History {
 
     /// Counts a fact, and takes it in if it is about the history itself.
     pub(crate) fn evolve(&mut self, fact: &Fact, at: Timestamp) {
-        self.facts += 1;
+        // No journal states a count that is near the end (`audit`), and no tracker journals so many facts.
+        self.facts = self.facts.next().unwrap_or(self.facts);
         match fact {
             Fact::EpochBegun(epoch) => self.begin(*epoch, at),
             Fact::History { facts, epochs } => self.restore(*facts, epochs),
@@ -74,12 +77,20 @@ impl History {
         }
     }
 
-    pub(crate) fn facts(&self) -> u64 {
-        self.facts
+    pub(crate) const fn facts(&self) -> u64 {
+        self.facts.get()
     }
 
     pub(crate) const fn gap(&self) -> Option<Gap> {
         self.gap
+    }
+
+    /// Returns the number of the run after this one.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn next_epoch(&self) -> Result<Epoch, Rejection> {
+        self.epoch.next().ok_or(Rejection::EpochsUsedUp)
     }
 
     /// Returns whether the operator has said that the journal was restored.
@@ -96,7 +107,7 @@ impl History {
     /// Begins a run, whose own fact is counted already.
     fn begin(&mut self, epoch: Epoch, at: Timestamp) {
         (self.epoch, self.began) = (epoch, at);
-        let facts = self.facts;
+        let facts = self.facts();
         self.epochs.insert(epoch, EpochBegin { epoch, at, facts });
         if self.epochs.len() > MAX_EPOCHS {
             self.epochs.pop_first();
@@ -105,7 +116,7 @@ impl History {
 
     /// Restores the counts that a snapshot states.
     fn restore(&mut self, facts: u64, epochs: &[EpochBegin]) {
-        self.facts = facts;
+        self.facts = FactCount::new(facts);
         self.epochs = epochs.iter().map(|begin| (begin.epoch, *begin)).collect();
     }
 
@@ -132,7 +143,7 @@ impl History {
         self.epochs.last_key_value().map(|(epoch, begin)| Mark {
             epoch: *epoch,
             began: begin.at,
-            facts: self.facts,
+            facts: self.facts(),
         })
     }
 
@@ -148,9 +159,10 @@ impl History {
         let Some(begin) = self.epochs.get(&mark.epoch) else {
             return false;
         };
-        let next = self.epochs.range(mark.epoch.next()..).next();
+        let later = (Bound::Excluded(mark.epoch), Bound::Unbounded);
+        let next = self.epochs.range(later).next();
         // The beginning of the next run is the first fact that is not of this one.
-        let last = next.map_or(self.facts, |(_, next)| next.facts.saturating_sub(1));
+        let last = next.map_or(self.facts(), |(_, next)| next.facts.saturating_sub(1));
         begin.at == mark.began && (begin.facts..=last).contains(&mark.facts)
     }
 
@@ -172,7 +184,7 @@ impl History {
     /// were.
     pub(crate) fn record(&self) -> Record {
         let fact = Fact::History {
-            facts: self.facts,
+            facts: self.facts(),
             epochs: self.epochs.values().copied().collect(),
         };
         Record { at: self.began, fact }

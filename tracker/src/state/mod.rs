@@ -110,10 +110,7 @@ impl State {
     pub fn apply(&mut self, now: Timestamp, command: Command) -> Applied {
         let mut out = Outcome::default();
         let reply = match command {
-            Command::BeginEpoch => {
-                self.begin_epoch(now, &mut out);
-                Ok(Reply::Done)
-            }
+            Command::BeginEpoch => self.begin_epoch(now, &mut out).map(|()| Reply::Done),
             _ if !self.is_serving => Err(Rejection::NotServing),
             Command::Publish(publish) => self.publish(now, &publish, &mut out).map(Reply::Published),
             Command::Remove { name, expected } => {
@@ -226,8 +223,8 @@ impl State {
         }
     }
 
-    fn begin_epoch(&mut self, now: Timestamp, out: &mut Outcome) {
-        self.commit(now, Fact::EpochBegun(self.history.epoch().next()), out);
+    fn begin_epoch(&mut self, now: Timestamp, out: &mut Outcome) -> Result<(), Rejection> {
+        self.commit(now, Fact::EpochBegun(self.history.next_epoch()?), out);
         self.is_serving = true;
         let mut away = BTreeSet::new();
         // After a restoration these notes are not believed: the peers may have been back since.
@@ -238,6 +235,7 @@ impl State {
             }
         }
         self.peers.begin_run(now, &away, &self.timing);
+        Ok(())
     }
 
     fn publish(

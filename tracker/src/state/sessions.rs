@@ -37,21 +37,19 @@ impl State {
             zone: hello.zone.clone(),
             capacity: hello.capacity,
         };
-        if hello.epoch > self.history.epoch() && !self.history.is_restored() {
-            return Err(Rejection::OlderEpoch {
-                current: self.history.epoch(),
-                seen: hello.epoch,
-            });
-        }
-        // Facts come about only for a hello that is taken: one that finds room here is not refused below.
-        if self.peers.is_full_for(peer) {
-            for lost in self.peers.least_missed() {
-                self.commit(now, Fact::PeerForgotten(lost), out);
+        let begun = self.epoch_above(hello.epoch)?;
+        // A hello that is refused has changed nothing: only for want of room others are forgotten first.
+        let registered = match self.peers.admit(registration.clone()) {
+            Err(Rejection::TooManyPeers(_)) => {
+                for lost in self.peers.least_missed() {
+                    self.commit(now, Fact::PeerForgotten(lost), out);
+                }
+                self.peers.admit(registration)?
             }
-        }
-        let registered = self.peers.admit(registration)?;
-        if hello.epoch > self.history.epoch() {
-            self.raise_epoch(now, hello.epoch, out);
+            admitted => admitted?,
+        };
+        if let Some(epoch) = begun {
+            self.begin_epoch_at(now, epoch, out);
         }
         if let Some(seen) = hello.mark {
             self.compare(now, peer, seen, out);
@@ -191,14 +189,16 @@ impl State {
     /// is missing, and the revisions that may be missing are not given again to other bindings. They are in
     /// an epoch of their own: the backup's epoch has no further facts, so a peer that has seen one has seen
     /// what is missing.
-    #[must_use]
-    pub fn restored(&self) -> [Fact; 3] {
-        let floor = self.names.next_generation();
-        [
-            Fact::EpochBegun(self.history.epoch().next()),
+    ///
+    /// # Errors
+    /// When there is no further epoch, or no further generation of revisions.
+    pub fn restored(&self) -> Result<[Fact; 3], Rejection> {
+        let floor = self.names.next_generation().ok_or(Rejection::GenerationsUsedUp)?;
+        Ok([
+            Fact::EpochBegun(self.history.next_epoch()?),
             Fact::GapDeclared,
             Fact::Name(NameFact::FloorRaised(floor)),
-        ]
+        ])
     }
 
     /// Compares the mark that a peer has seen with this history, which must contain it.
@@ -217,10 +217,27 @@ impl State {
         self.commit(now, Fact::GapFound { peer, seen }, out);
     }
 
-    /// Begins an epoch above one that peers have seen: for a restored tracker whose operator has said that it
-    /// takes over.
-    fn raise_epoch(&mut self, now: Timestamp, seen: Epoch, out: &mut Outcome) {
-        self.commit(now, Fact::EpochBegun(seen.next()), out);
+    /// Checks that a peer has seen no epoch after this one. A restored tracker whose operator has said that
+    /// it takes over begins an epoch above that one instead, which this returns, if it is near enough to be
+    /// one of its own.
+    fn epoch_above(&self, seen: Epoch) -> Result<Option<Epoch>, Rejection> {
+        let current = self.history.epoch();
+        if seen <= current {
+            return Ok(None);
+        }
+        let next = seen.next().filter(|_| seen.ahead_of(current) <= Epoch::MAX_STEP);
+        if next.is_none() {
+            return Err(Rejection::EpochTooFar { current, seen });
+        }
+        match self.history.is_restored() {
+            true => Ok(next),
+            false => Err(Rejection::OlderEpoch { current, seen }),
+        }
+    }
+
+    /// Begins an epoch above one that a peer has seen; everybody says hello again.
+    fn begin_epoch_at(&mut self, now: Timestamp, epoch: Epoch, out: &mut Outcome) {
+        self.commit(now, Fact::EpochBegun(epoch), out);
         for (session, peer) in self.peers.sessions() {
             self.close_session(now, session);
             self.peers.suspect(peer, now);

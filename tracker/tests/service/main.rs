@@ -11,8 +11,8 @@ use proto::client::{CatalogClient, NotWelcome, Orders, SessionClient};
 use proto::messages::{FromTracker, List, Locate, Page, Publish, Remove};
 use shared::hash::ContentHasher;
 use shared::model::{
-    ContentRef, ContentState, Epoch, Expectation, FragmentLength, Hello, Holding, Incarnation, Manifest,
-    Name, Numbered, Order, PeerId, ReplicationTarget, Report, Revision, RunTraits, Welcome,
+    ContentRef, ContentState, Epoch, Expectation, FragmentLength, Hello, HelloRefusal, Holding, Incarnation,
+    Manifest, Name, Numbered, Order, PeerId, ReplicationTarget, Report, Revision, RunId, RunTraits, Welcome,
 };
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
@@ -176,6 +176,33 @@ async fn is_replicated(mut next: impl AsyncFnMut() -> ContentState) {
     let waiting = async { while next().await != ContentState::Replicated {} };
     let waited = tokio::time::timeout(PATIENCE, waiting).await;
     waited.expect("it is replicated in time");
+}
+
+#[tokio::test]
+async fn numbers_at_their_end_are_refused_over_the_wire_and_harm_nobody() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let tracker = Served::start(dir.path()).await;
+    let client = SessionClient::new(&tracker.address.into()).expect("an address");
+    for last in [u64::MAX, u64::MAX - 1] {
+        let of_today = Hello {
+            run: Some(RunId::from_bytes([1; 16])),
+            ..hello(1, last, 0)
+        };
+        let refused = client.open(of_today).await.map(drop);
+        let count_on = HelloRefusal::AheadOf(Incarnation::new(0));
+        assert_eq!(refused, Err(NotWelcome::Refused(count_on)));
+        for (incarnation, epoch) in [(last, 0), (1, last), (last, last)] {
+            let refused = client.open(hello(1, incarnation, epoch)).await;
+            let Err(NotWelcome::Failed(error)) = refused.map(drop) else {
+                panic!("run {incarnation}, epoch {epoch} is welcome")
+            };
+            assert_eq!(error.code(), ErrorCode::FailedPrecondition, "{error}");
+        }
+    }
+    let member = Member::join(&tracker, hello(1, 1, 0)).await;
+    assert_eq!(member.welcome.epoch, Epoch::new(1));
+    drop(member);
+    tracker.stop().await;
 }
 
 #[tokio::test]

@@ -215,7 +215,7 @@ impl Seen {
             revision: binding.revision.get(),
             content: binding.content.to_string(),
             length: binding.length,
-            missed: last.map_or(0, |last| binding.revision.get() - last.next().get()),
+            missed: last.map_or(0, |last| binding.revision.ahead_of(last).saturating_sub(1)),
             renamed_from,
         };
         self.names.insert(binding.name.clone(), SeenName::new(binding));

@@ -395,6 +395,18 @@ pub(super) const CONNECTION: &[(&str, &str)] = &[
         "el tracker dio la bienvenida dos veces",
     ),
     (
+        "the tracker welcomed this peer in an epoch older than the peer has seen",
+        "el tracker admitió a este nodo en una época más antigua que las que el nodo ha visto",
+    ),
+    (
+        "the tracker is in an epoch that no restarts lead to; it is not this network's, or its journal is damaged",
+        "el tracker está en una época a la que no se llega reiniciando; no es de esta red, o su registro está dañado",
+    ),
+    (
+        "the tracker refused a run that can follow",
+        "el tracker rechazó un arranque que sí puede seguir",
+    ),
+    (
         "the tracker sent an order before Welcome",
         "el tracker envió una orden antes de la bienvenida",
     ),

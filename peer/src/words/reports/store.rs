@@ -98,6 +98,10 @@ pub(super) const STORE: &[(&str, &str)] = &[
         "el índice ha perdido el id de este nodo, y hay fragmentos en el directorio de datos; no se ha borrado ninguno; vuelva a poner el índice y su registro como estaban, o haga con `peer rebuild-index` un índice nuevo a partir de los fragmentos",
     ),
     (
+        "the runs of this peer are used up: no number follows; give it an id of its own with `peer new-id`",
+        "los arranques de este nodo se han agotado: no queda ningún número; dele un id propio con `peer new-id`",
+    ),
+    (
         "{} is in use by another node (pid {who}); stop it or choose another data directory",
         "{} lo usa otro nodo (pid {who}); párelo o elija otro directorio de datos",
     ),

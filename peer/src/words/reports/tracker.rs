@@ -89,6 +89,30 @@ pub(super) const REFUSALS: &[(&str, &str)] = &[
         "este tracker está en la época {current}, el nodo ha visto la época {seen}: otro tracker más nuevo lo sustituye, o este se restauró de una copia antigua (en ese caso párelo, ejecute tracker restored y arránquelo otra vez)",
     ),
     (
+        "this tracker is in epoch {current}, the peer has seen epoch {seen}: more than {max} epochs lie between, so that is not one of this network's; start the peer with another data directory, or with that other network",
+        "este tracker está en la época {current}, el nodo ha visto la época {seen}: entre ambas hay más de {max}, así que esa no es de esta red; arranque el nodo con otro directorio de datos, o con esa otra red",
+    ),
+    (
+        "the epochs of this journal are used up: no tracker can start on it any more; restore an older backup",
+        "las épocas de este registro se han agotado: ningún tracker puede arrancar ya con él; restaure una copia más antigua",
+    ),
+    (
+        "the revisions of this journal are used up: after a restoration none could be told from those given before",
+        "las revisiones de este registro se han agotado: tras una restauración ninguna se distinguiría de las ya dadas",
+    ),
+    (
+        "the revisions of {0:?} are used up; use another name",
+        "las revisiones de {0:?} se han agotado; use otro nombre",
+    ),
+    (
+        "{0} was pinned and unpinned as often as can be counted; it stays as it is",
+        "{0} se ha fijado y soltado tantas veces como se puede contar; queda como está",
+    ),
+    (
+        "peer {peer} was in its run {current}, run {given} is more than {max} later: no peer starts so often; it can count on from run {current}",
+        "el nodo {peer} estaba en su arranque {current}, el arranque {given} es más de {max} posterior: ningún nodo arranca tantas veces; puede seguir contando desde el {current}",
+    ),
+    (
         "the session is over; say hello again",
         "la sesión ha acabado; el nodo tiene que presentarse otra vez",
     ),

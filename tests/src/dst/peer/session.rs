@@ -138,9 +138,9 @@ impl World {
                     self.say(format_args!("peer {number}: welcomed in epoch {epoch}"));
                     self.check_history(number, connection);
                 }
-                Output::RaiseIncarnation(last) => {
-                    let peer = &mut self.peers[number];
-                    peer.incarnation = peer.incarnation.max(last.get() + 1);
+                Output::CountOn(last) => {
+                    let next = last.next().expect("no history has so many runs");
+                    self.peers[number].incarnation = next.get();
                 }
                 Output::Opened(_) => {
                     // Earlier changes could not be announced.

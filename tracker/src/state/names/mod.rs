@@ -205,8 +205,8 @@ impl Names {
         self.names.get(name).map_or(self.floor, NameHistory::last)
     }
 
-    /// Returns the revision of the name's next binding, in the newest generation.
-    pub(crate) fn next_binding(&self, name: &Name) -> Revision {
+    /// Returns the revision of the name's next binding, in the newest generation; none when they are used up.
+    pub(crate) fn next_binding(&self, name: &Name) -> Option<Revision> {
         let floor = self.floor.get();
         let generation = Revision::new(floor - floor % GENERATION);
         self.revision(name).max(generation).next()
@@ -214,12 +214,17 @@ impl Names {
 
     /// Returns the beginning of the next generation of revisions. A restored journal does not know which
     /// revisions were given since the backup; with the floor raised to this one, none of them is given to
-    /// another binding.
-    pub(crate) fn next_generation(&self) -> Revision {
+    /// another binding. None when they are used up.
+    pub(crate) fn next_generation(&self) -> Option<Revision> {
         let newest = self.names.values().map(NameHistory::last).max();
         let newest = newest.unwrap_or(Revision::NONE).max(self.floor).get();
         let before = newest - newest % GENERATION;
-        Revision::new(before.saturating_add(GENERATION))
+        before.checked_add(GENERATION).map(Revision::new)
+    }
+
+    /// Returns whether a snapshot has just told the past of this name, so that its binding may come next.
+    pub(crate) fn is_being_restored(&self, name: &Name) -> bool {
+        self.remembered.as_ref() == Some(name)
     }
 
     /// Returns the history of a name, bound or removed.

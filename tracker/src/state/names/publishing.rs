@@ -33,7 +33,7 @@ impl Names {
             Some(bound) if is_same(bound) => (bound.revision, bound.published_at),
             _ => {
                 self.check_expectation(&publish.name, bound.as_ref(), publish.expectation)?;
-                (self.next_binding(&publish.name), now)
+                (given(&publish.name, self.next_binding(&publish.name))?, now)
             }
         };
         let is_repeated = revision == bound.as_ref().map_or(Revision::NONE, |bound| bound.revision);
@@ -89,12 +89,12 @@ impl Names {
             let was_removed = self.history(&name).is_some_and(|history| !history.was_moved());
             // A retry names the revision that the tombstone removed.
             return match expected {
-                Some(expected) if was_removed && last.get() - 1 == expected.get() => Ok((last, None)),
+                Some(expected) if was_removed && expected.next() == Some(last) => Ok((last, None)),
                 _ => Err(Rejection::NoSuchName(name.as_str().to_owned())),
             };
         };
         expect(&bound, expected)?;
-        let revision = last.next();
+        let revision = given(&name, last.next())?;
         Ok((revision, Some(Fact::Removed { name, revision })))
     }
 
@@ -131,10 +131,11 @@ impl Names {
         if let Some(taken) = taken {
             return Err(bound_otherwise(&taken, "nothing was expected"));
         }
-        let revision = self.next_binding(&to);
+        let revision = given(&to, self.next_binding(&to))?;
+        let tombstone = given(&from, bound.revision.next())?;
         let fact = Fact::Renamed {
             from,
-            tombstone: bound.revision.next(),
+            tombstone,
             to: to.clone(),
             revision,
         };
@@ -157,7 +158,7 @@ impl Names {
         };
         let history = self.history(from);
         let was = history.and_then(|history| history.get(expected)?.bound());
-        Some(expected.get()) == self.revision(from).get().checked_sub(1)
+        expected.next() == Some(self.revision(from))
             && history.and_then(NameHistory::removed_at) == Some(to.published_at)
             && was.is_none_or(|was| was.content() == to.content)
     }
@@ -213,6 +214,11 @@ fn expect(bound: &Binding, expected: Option<Revision>) -> Result<(), Rejection> 
         }
         _ => Ok(()),
     }
+}
+
+/// Returns the next revision of a name, if there is one.
+fn given(name: &Name, next: Option<Revision>) -> Result<Revision, Rejection> {
+    next.ok_or_else(|| Rejection::RevisionsUsedUp(name.as_str().to_owned()))
 }
 
 fn bound_otherwise(bound: &Binding, expected: &'static str) -> Rejection {

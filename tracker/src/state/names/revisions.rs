@@ -41,7 +41,7 @@ impl Names {
         let pins = bound.pins;
         let is_done = pins.is_pinned() == wish.is_pinned;
         // The first answer to a retry may have got lost.
-        let is_expected = |seen: PinCount| seen == pins || is_done && seen.next() == pins;
+        let is_expected = |seen: PinCount| seen == pins || is_done && seen.next() == Some(pins);
         if !wish.expected.is_none_or(is_expected) {
             return Err(Rejection::PinnedOtherwise {
                 what: NamedRevision { name, revision }.to_string(),
@@ -60,8 +60,12 @@ impl Names {
                 most: MAX_PINS,
             });
         }
-        let pins = pins.next();
-        Ok(Some(Fact::Name(NameFact::PinChanged { name, revision, pins })))
+        match pins.next() {
+            Some(pins) => Ok(Some(Fact::Name(NameFact::PinChanged { name, revision, pins }))),
+            None => Err(Rejection::PinsUsedUp(
+                NamedRevision { name, revision }.to_string(),
+            )),
+        }
     }
 
     /// Returns the history of a name, or the rejection that there is none.
@@ -193,7 +197,7 @@ fn in_words(revisions: impl Iterator<Item = u64>) -> String {
     let mut runs: Vec<(u64, u64)> = Vec::new();
     for revision in revisions {
         match runs.last_mut() {
-            Some((_, last)) if *last + 1 == revision => *last = revision,
+            Some((_, last)) if last.checked_add(1) == Some(revision) => *last = revision,
             _ => runs.push((revision, revision)),
         }
     }

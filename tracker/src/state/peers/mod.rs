@@ -303,26 +303,22 @@ impl Peers {
             .collect()
     }
 
-    /// Returns whether there is no room for a peer that is not known yet.
-    pub(crate) fn is_full_for(&self, id: PeerId) -> bool {
-        self.count() >= MAX_PEERS && self.get(id).is_none()
-    }
-
     /// Checks whether a peer may register; returns the fact, unless the registration is known.
     pub(crate) fn admit(&self, registration: Registration) -> Result<Option<Fact>, Rejection> {
-        let is_known = match self.get(registration.peer) {
+        let (peer, given) = (registration.peer, registration.incarnation);
+        let known = self.get(peer);
+        let current = known.map_or(Incarnation::new(0), Peer::incarnation);
+        if given.ahead_of(current) > Incarnation::MAX_STEP {
+            return Err(Rejection::RunTooFar { peer, current, given });
+        }
+        let is_known = match known {
             Some(known) => {
-                let current = known.registration.incarnation;
-                if registration.incarnation < current {
-                    return Err(Rejection::OlderIncarnation {
-                        peer: registration.peer,
-                        current,
-                        given: registration.incarnation,
-                    });
+                if given < current {
+                    return Err(Rejection::OlderIncarnation { peer, current, given });
                 }
                 known.registration == registration && !known.is_lost()
             }
-            None if self.is_full_for(registration.peer) => return Err(Rejection::TooManyPeers(MAX_PEERS)),
+            None if self.count() >= MAX_PEERS => return Err(Rejection::TooManyPeers(MAX_PEERS)),
             None => false,
         };
         Ok((!is_known).then_some(Fact::PeerRegistered(registration)))

@@ -3,6 +3,7 @@
 mod budget;
 mod collections;
 mod copies;
+mod counters;
 mod counts;
 mod crowds;
 mod durability;
