@@ -10,6 +10,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proto::client::Incoming;
@@ -29,6 +30,10 @@ const PIECES_AHEAD: usize = 4;
 
 /// Bytes read at a time; a pipe rarely has more.
 const PIECE: usize = 256 << 10;
+
+/// Time between the end of the input and its report: Ctrl-C ends the programs before this one in a pipe as
+/// well, and the end that they leave behind must not come before the signal is noticed.
+const END_OF_INPUT: Duration = Duration::from_millis(100);
 
 /// A failed read of standard input, if it comes to that.
 pub(super) struct StdinFailure(Option<oneshot::Receiver<io::Error>>);
@@ -78,6 +83,7 @@ pub(super) async fn beginning(most: u64) -> Result<Vec<u8>, Failure> {
     thread("stdin", move || {
         let mut bytes = Vec::new();
         let result = io::stdin().lock().take(most).read_to_end(&mut bytes);
+        std::thread::sleep(END_OF_INPUT);
         drop(done.send(result.map(|_| bytes)));
     })?;
     let read = read.await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
@@ -105,6 +111,7 @@ fn send(begin: AddStream, mut input: impl Read, steps: &mpsc::Sender<AddStep>) -
             }
         };
         if read == 0 {
+            std::thread::sleep(END_OF_INPUT);
             drop(steps.blocking_send(AddStep::End(length)));
             break;
         }

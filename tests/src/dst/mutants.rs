@@ -87,7 +87,7 @@ planted! {
     5 "orders of any epoch are obeyed", "peer/src/session/inventory.rs":
         "if order.epoch() != self.epoch {" => "if false {";
     5 "any run of a peer is welcome", "tracker/src/state/peers/mod.rs":
-        "if registration.incarnation < current {" => "if false {";
+        "if given < current {" => "if false {";
     5 "a restart is taken for a copy of the dead process", "tracker/src/state/peers/copies.rs":
         "fate: Fate::Open," => "fate: Fate::Proved,";
     5 "any run of a peer replaces the one in the network", "tracker/src/state/peers/copies.rs":
@@ -148,7 +148,7 @@ planted! {
         "AND (state = ? OR TRUE) AND (revision IS ? OR TRUE) AND (reason IS ? OR TRUE)",
         test "store" "--lib" "facts_and_publications_survive";
     9 "revisions are taken from the clock", "tracker/src/state/names/publishing.rs":
-        "(self.next_binding(&publish.name), now)" =>
+        "(given(&publish.name, self.next_binding(&publish.name))?, now)" =>
         "(Revision::new(now.as_millis() / 1000), now)";
     10 "the outbox speaks the wire's own types", "peer/src/publisher/attempt.rs":
         "use shared::ErrorCode;" => "use shared::ErrorCode; use proto::v1 as _;",
