@@ -80,14 +80,19 @@ impl Program {
 /// Asks which program answers at an address: ours by the services that they report, others by the first bytes
 /// that they say. None when nothing answers in time, or says nothing.
 pub async fn identify(address: &HostPort) -> Option<Program> {
-    let ours = tokio::time::timeout(DEADLINE, ask_health(address)).await.ok()?;
-    match ours {
+    let health = || tokio::time::timeout(DEADLINE, ask_health(address));
+    match health().await.ok()? {
         Answer::Is(program) => Some(program),
         Answer::Nothing => None,
-        Answer::Unclear => tokio::time::timeout(DEADLINE, ask_stranger(address))
-            .await
-            .ok()
-            .flatten(),
+        Answer::Unclear => {
+            let stranger = tokio::time::timeout(DEADLINE, ask_stranger(address));
+            let stranger = stranger.await.ok().flatten()?;
+            // One of ours that began to listen in between answers a stranger's questions as well.
+            match health().await {
+                Ok(Answer::Is(program)) => Some(program),
+                _ => Some(stranger),
+            }
+        }
     }
 }
 
@@ -188,6 +193,32 @@ mod tests {
         assert_eq!(identify(&mail).await, Some(Program::Other));
         let closing = speaker(0, b"").await;
         assert_eq!(identify(&closing).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_just_starting_is_no_other_program() {
+        let tasks = Tasks::new();
+        let behind = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let started = behind.local_addr().expect("bound");
+        let (router, health) = crate::accept::Services::new().into_router();
+        health
+            .set_service_status(CATALOG, tonic_health::ServingStatus::Serving)
+            .await;
+        let door = crate::accept::Door::with(crate::accept::places::Bounds::of(8));
+        tasks.spawn_detached(
+            "a tracker",
+            crate::accept::serve(behind, router, tasks.clone(), door),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound").into();
+        tasks.spawn_detached("a port that is closed at first", async move {
+            drop(listener.accept().await);
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut to = tokio::net::TcpStream::connect(started).await.expect("a tracker");
+                drop(tokio::io::copy_bidirectional(&mut stream, &mut to).await);
+            }
+        });
+        assert_eq!(identify(&address).await, Some(Program::Tracker));
     }
 
     #[tokio::test]
