@@ -122,7 +122,10 @@ pub async fn follow(
                 ..
             } => {
                 let amount = Amount::new(held, length);
-                how_far(&format!("{}%", percent(amount)));
+                // Files are written from what is held, and that stays.
+                if phase.is_about_peers() {
+                    how_far(&format!("{}%", percent(amount)));
+                }
                 if let Some(progress) = &mut progress {
                     let (unit, shown) = measured(amount, phase);
                     // The files say themselves what is being done.
