@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::net::TcpStream;
 
 use anyhow::Result;
-use harness::{Cluster, Program};
+use harness::{Cluster, Program, eventually};
+
+use crate::PATIENCE;
 
 /// What a client of HTTP/2 says first: the preface, and settings without a change.
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -16,7 +18,8 @@ const IDLE: usize = 300;
 fn idle_connections(address: &str) -> Result<Vec<TcpStream>> {
     let connect = |_| {
         let mut stream = TcpStream::connect(address)?;
-        stream.write_all(HTTP_2)?;
+        // The program may have ended this one already for a newer one.
+        drop(stream.write_all(HTTP_2));
         Ok(stream)
     };
     (0..IDLE).map(connect).collect()
@@ -42,6 +45,10 @@ fn idle_connections_shut_neither_the_owner_nor_peers_out() -> Result<()> {
     let tracker = start("tracker", &["--data-dir", tracker_dir])?;
     let serve = ["serve", "--data-dir", peer_dir, "--tracker", tracker.address()];
     let peer = start("peer", &serve)?;
+    let ask = || cluster.outsider("owned", ["status", "--json"]).expect(0).json();
+    eventually("a session", PATIENCE, ask, |status| {
+        status["session"] == "connected"
+    })?;
     let siege = [
         idle_connections(tracker.address())?,
         idle_connections(peer.address())?,
@@ -49,7 +56,7 @@ fn idle_connections_shut_neither_the_owner_nor_peers_out() -> Result<()> {
 
     // The node's owner, the node's session, and a new caller of the tracker.
     for _ in 0..3 {
-        let status = cluster.outsider("owned", ["status", "--json"]).expect(0).json();
+        let status = ask();
         assert_eq!(status["session"], "connected", "{status}");
         assert_eq!(cluster.outsider("owned", ["list"]).expect(0).code, 0);
     }
