@@ -8,7 +8,7 @@ use harness::{Cluster, Program, eventually};
 
 use crate::PATIENCE;
 
-/// What a client of HTTP/2 says first: the preface, and settings without a change.
+/// First bytes of a client of HTTP/2: the preface, and settings without a change.
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// Idle connections; more than the files that the program may have.

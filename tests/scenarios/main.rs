@@ -45,6 +45,7 @@ mod writing;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -131,6 +132,21 @@ fn assert_same(original: &Path, copy: &Path) {
 /// Waits until every fragment has this many replicas or more, not counting those of the `dead`.
 fn wait_for_replicas(peer: &Peer, name: &str, count: usize, dead: &[String]) -> Result<()> {
     harness::wait_for_replicas(peer, name, count, dead, PATIENCE).map(drop)
+}
+
+/// Flips a byte of every content that a peer's store keeps, and returns how many there are.
+fn rot(peer: &Peer) -> Result<usize> {
+    let mut rotten = 0;
+    for entry in fs::read_dir(peer.data_dir().join("contents"))? {
+        for file in fs::read_dir(entry?.path())? {
+            let file = fs::File::options().read(true).write(true).open(file?.path())?;
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, 0)?;
+            file.write_all_at(&[byte[0] ^ 0x40], 0)?;
+            rotten += 1;
+        }
+    }
+    Ok(rotten)
 }
 
 /// Returns the ids of the peers that keep the first fragment.

@@ -6,25 +6,10 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::Result;
-use harness::{Cluster, Peer, content, eventually};
+use harness::{Cluster, content, eventually};
 use serde_json::Value;
 
-use crate::{MIB, PATIENCE, publish, text, wait_for_replicas};
-
-/// Flips a byte of every catalog and pack that a peer's store keeps; returns how many there are.
-fn rot(peer: &Peer) -> Result<usize> {
-    let mut rotten = 0;
-    for entry in fs::read_dir(peer.data_dir().join("contents"))? {
-        for file in fs::read_dir(entry?.path())? {
-            let file = fs::File::options().read(true).write(true).open(file?.path())?;
-            let mut byte = [0];
-            file.read_exact_at(&mut byte, 0)?;
-            file.write_all_at(&[byte[0] ^ 0x40], 0)?;
-            rotten += 1;
-        }
-    }
-    Ok(rotten)
-}
+use crate::{MIB, PATIENCE, publish, rot, text, wait_for_replicas};
 
 /// Changes a file of the user's at its beginning.
 fn change(path: &Path) -> Result<()> {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use harness::{Cluster, Peer, eventually};
 use serde_json::{Value, json};
 
-use crate::{MIB, PATIENCE, text};
+use crate::{MIB, PATIENCE, rot, text};
 
 fn ask<const N: usize>(peer: &Peer, arguments: [&str; N]) -> Value {
     peer.run(arguments).expect(0).json()
@@ -35,21 +35,6 @@ fn published() -> Result<(Cluster, PathBuf)> {
     let add = ["add", text(&tree), "--replicas", "1", "--wait", "60s"];
     drop(cluster.peer(0).run(add).expect(0));
     Ok((cluster, tree))
-}
-
-/// Flips a byte of every content that a peer's store keeps, and returns how many there are.
-fn rot(peer: &Peer) -> Result<usize> {
-    let mut rotten = 0;
-    for entry in fs::read_dir(peer.data_dir().join("contents"))? {
-        for file in fs::read_dir(entry?.path())? {
-            let file = fs::File::options().read(true).write(true).open(file?.path())?;
-            let mut byte = [0];
-            file.read_exact_at(&mut byte, 0)?;
-            file.write_all_at(&[byte[0] ^ 0x40], 0)?;
-            rotten += 1;
-        }
-    }
-    Ok(rotten)
 }
 
 #[test]

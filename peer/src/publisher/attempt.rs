@@ -269,7 +269,7 @@ mod tests {
         let Output::Done(Outcome::Failed(ErrorCode::Unavailable, _)) = first.handle(lost) else {
             panic!("it stays pending");
         };
-        // Whatever became of the name since: an attempt that got no answer is repeated as it was.
+        // The name may have changed since: an attempt that got no answer is repeated as it was.
         let (mut again, _) = Attempt::begin(first.publication().clone());
         assert_eq!(again.handle(Input::Protected), Output::LookUp);
         let Output::Bind(bind) = again.handle(held()) else {

@@ -363,7 +363,7 @@ impl Session {
         let judged = self
             .inventory
             .judge(&order, |content| self.protected.contains(content));
-        // Whatever becomes of it, the tracker is told what is here then.
+        // Its end does not matter: the tracker is told what is here then.
         self.inventory.answer(&order);
         vec![match judged {
             Ok(()) if let Order::Ask { question, .. } = order => self.report(Report::Alive { question }),

@@ -115,7 +115,7 @@ fn every_setting_means_the_same_in_the_file_and_in_the_environment() {
         let from_env = meaning(told("", &[home, (&variable, value)]).expect(key));
         let from_file = meaning(told(&format!("{key} = {value:?}"), &[home]).expect(key));
         assert_eq!(from_file, from_env, "{key}");
-        // What is logged, and in which language, is no option of a command.
+        // Logging and language are no options of a command.
         assert_eq!(
             from_file == nothing,
             key.starts_with('l'),

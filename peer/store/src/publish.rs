@@ -223,7 +223,7 @@ impl DiskStore {
             hashed => checked(hashed, &path, &file, identity)?,
         };
         spool.sync()?;
-        // What is announced as a replica is on the disk, also what the user has written just now.
+        // A replica is on the disk before it is announced, with the bytes that the user has written just now.
         files::sync_users(&file, &path)?;
         let file = UserFile { path, identity };
         Ok(HashedFile {

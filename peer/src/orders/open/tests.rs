@@ -222,7 +222,7 @@ fn an_eviction_ends_the_orders_of_a_content_and_no_others() {
         panic!("it ends");
     };
     assert!(shell.open.next(shell.now).is_none(), "it is told once");
-    // What comes anew waits for the end of the old fetch.
+    // A new order waits for the end of the old fetch.
     assert!(shell.open.accept(order(1)));
     assert!(shell.open.next(shell.now).is_none());
     shell.end(number, Ending::Withdrawn);
@@ -251,7 +251,7 @@ fn a_new_epoch_ends_the_orders_of_trackers_that_are_gone() {
     }
     assert_eq!(ended.len(), 2);
     for number in ended {
-        // What was there before stays: the new tracker decides.
+        // Orders of before stay: the new tracker decides.
         shell.end(number, Ending::PutOff);
     }
     assert!(shell.open.is_empty());

@@ -1,4 +1,4 @@
-//! What nodes report about commands, fetches, publications and their connection.
+//! Reports of nodes about commands, fetches, publications and their connection.
 
 /// Refusals of commands.
 pub(super) const COMMANDS: &[(&str, &str)] = &[

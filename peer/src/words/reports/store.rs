@@ -1,4 +1,4 @@
-//! What the store and the disk report.
+//! Reports of the store and the disk.
 
 /// Refusals of the store.
 pub(super) const STORE: &[(&str, &str)] = &[

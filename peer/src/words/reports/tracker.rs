@@ -1,4 +1,4 @@
-//! What trackers report.
+//! Reports of trackers.
 
 /// Refusals of commands and of sessions.
 pub(super) const REFUSALS: &[(&str, &str)] = &[

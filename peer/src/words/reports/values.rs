@@ -1,4 +1,4 @@
-//! What is said about values, entries of directories and messages; any of the programs may say it.
+//! Reports about values, entries of directories and messages; any of the programs may make them.
 
 /// Values of requests.
 pub(super) const VALUES: &[(&str, &str)] = &[

@@ -125,7 +125,7 @@ fn what_was_held_is_held_again_after_a_bit_of_the_log_is_flipped() {
         assert_eq!(entry(&node.file).place, Place::File(mine));
         assert_eq!((rebuilt.contents, rebuilt.fragments), (3, 12));
         assert_eq!(rebuilt.bytes, 600_000 + 2 * 65_536);
-        // What waited may have been published meanwhile: it is said, and not done again.
+        // A waiting publication may have been made meanwhile: it is named, and not made again.
         let soon: Vec<_> = rebuilt.unpublished.iter().map(ToString::to_string).collect();
         assert_eq!(soon, ["soon"], "byte {byte}");
         let names = store.publications().expect("reads");

@@ -142,7 +142,7 @@ fn what_is_not_confirmed_puts_off_repair_until_the_inventory_is_late() {
     assert_eq!(world.assigned(), [], "most of what it held is still there");
     world.pass(SECOND * 2, &[]);
     assert_eq!(world.assigned(), [(peer(3), bytes.all_fragments())]);
-    // What comes late is welcome, and the surplus goes in time.
+    // A late confirmation is welcome, and the surplus goes in time.
     world.holds_as_assigned(2, &bytes, bytes.all_fragments());
     assert_eq!(world.content_state(&bytes), ContentState::Replicated);
 }
@@ -220,23 +220,24 @@ fn what_was_not_confirmed_is_not_noted_for_a_maintenance() {
     assert_eq!(world.assigned().len(), 1, "the copy is made again at once");
 }
 
+/// All purposes.
+const PURPOSES: [Purpose; 10] = [
+    Purpose::Offer,
+    Purpose::Read,
+    Purpose::ReadNow,
+    Purpose::Durable,
+    Purpose::Spare,
+    Purpose::Suffice,
+    Purpose::SufficeAtOnce,
+    Purpose::Remain,
+    Purpose::Expect,
+    Purpose::Note,
+];
+
 /// Returns what the copy of peer 2 counts for.
 fn purposes(world: &World, bytes: &Manifest) -> Vec<Purpose> {
-    use Purpose::{Durable, Expect, Note, Offer, Read, ReadNow, Remain, Spare, Suffice, SufficeAtOnce};
-    let all = [
-        Offer,
-        Read,
-        ReadNow,
-        Durable,
-        Spare,
-        Suffice,
-        SufficeAtOnce,
-        Remain,
-        Expect,
-        Note,
-    ];
     let held = world.state.replicas.held(bytes.content(), peer(2)).expect("held");
-    let counts = all.into_iter();
+    let counts = PURPOSES.into_iter();
     counts
         .filter(|purpose| held.counts(*purpose, &world.state.peers))
         .collect()
@@ -244,25 +245,13 @@ fn purposes(world: &World, bytes: &Manifest) -> Vec<Purpose> {
 
 #[test]
 fn a_copy_counts_for_what_the_table_says() {
-    use Purpose::{Durable, Expect, Note, Offer, Read, ReadNow, Remain, Spare, Suffice, SufficeAtOnce};
+    use Purpose::{Durable, Expect, Note, Offer, Read, ReadNow, Remain, Suffice, SufficeAtOnce};
     let (mut world, bytes) = (World::with_peers(2), content(1, 2));
     world.publish(1, "a", &bytes, 2);
     world.holds(2, &bytes, bytes.all_fragments(), false);
     assert_eq!(purposes(&world, &bytes), [Offer, Read, ReadNow], "fetched");
     world.holds_as_assigned(2, &bytes, bytes.all_fragments());
-    let all = [
-        Offer,
-        Read,
-        ReadNow,
-        Durable,
-        Spare,
-        Suffice,
-        SufficeAtOnce,
-        Remain,
-        Expect,
-        Note,
-    ];
-    assert_eq!(purposes(&world, &bytes), all, "kept");
+    assert_eq!(purposes(&world, &bytes), PURPOSES, "kept");
     world.set_peer_mode(2, RequestedMode::Drain).expect("known");
     let draining = [Offer, Read, ReadNow, Durable, Remain, Expect, Note];
     assert_eq!(purposes(&world, &bytes), draining);

@@ -136,7 +136,7 @@ fn snapshots_of_earlier_versions_lose_nothing_that_was_unpinned() {
     let mut world = with_a_past();
     let mut journal = as_earlier_versions_wrote(world.state.records());
     let since = world.journal.len();
-    // What was unpinned is pinned again, and the other past revision is collected in its time.
+    // The unpinned revision is pinned again, and the other past revision is collected in its time.
     world.set_pin("a@1", true, None).expect("it is there");
     world.publish(1, "a", &content(6, 1), 1);
     world.pass(HOUR * 2, &[]);

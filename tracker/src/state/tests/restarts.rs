@@ -172,7 +172,7 @@ fn a_peer_that_is_away_for_maintenance_with_nothing_is_not_waited_for() {
 }
 
 /// Six peers, three of which keep a content, leave one after the other; then one of these three and another
-/// one come back. Returns the order in which they do.
+/// one come back, and the rest of the three later: nothing is copied.
 fn switched_off_and_on(mut world: World, restarts: bool) {
     let bytes = content(1, 4);
     world.publish(1, "a", &bytes, 3);

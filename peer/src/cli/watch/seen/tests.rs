@@ -285,7 +285,7 @@ fn a_restart_in_the_middle_is_followed_without_a_miss_or_a_repetition() {
         told(&follower.read(page(1, 1, vec![published("a", 1)]), None)),
         ["published a 1"]
     );
-    // What was journaled and not told before the crash comes out of the journal, then the new epoch.
+    // Facts that were journaled and not told before the crash come out of the journal, then the new epoch.
     let first = FeedPage {
         has_more: true,
         ..page(
