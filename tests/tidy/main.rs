@@ -225,6 +225,26 @@ fn comments_fit_a_line() {
     );
 }
 
+#[test]
+fn no_comment_begins_with_a_relative_clause() {
+    const CLAUSES: [&str; 4] = ["What ", "Whatever ", "Whichever ", "Whoever "];
+    let mut begun = Vec::new();
+    for (path, text) in &texts("rs") {
+        for (number, line) in text.lines().enumerate() {
+            let comment = line.trim_start().strip_prefix("//");
+            let words = comment.map(|rest| rest.trim_start_matches(['/', '!']).trim_start());
+            if words.is_some_and(|words| CLAUSES.iter().any(|clause| words.starts_with(clause))) {
+                begun.push(format!("{path}:{}", number + 1));
+            }
+        }
+    }
+    assert!(
+        begun.is_empty(),
+        "begin with the noun or verb:\n{}",
+        begun.join("\n")
+    );
+}
+
 /// Places of the comment lines that are too long.
 fn long_comments(path: &str, text: &str) -> Vec<String> {
     text.lines()
