@@ -1,9 +1,9 @@
 //! One attempt at a publication, without I/O: what is done next, and what follows from each answer.
 //!
 //! Invariants: a publication may only follow the revision that was written down before the tracker was first
-//! asked to bind; a publication that was settled is never asked for again; only one that the tracker refused for
-//! good may be taken back, since any other attempt may have bound the name; its content is protected from eviction
-//! from before the store is looked at until the attempt is over.
+//! asked to bind; a publication that was settled is never asked for again; only one that the tracker refused
+//! for good may be taken back, since any other attempt may have bound the name; its content is protected from
+//! eviction from before the store is looked at until the attempt is over.
 
 use shared::ErrorCode;
 use shared::model::{ContentId, Expectation, Manifest, Parts, Revision};
@@ -84,8 +84,8 @@ pub enum Outcome {
     Published(Revision),
     /// The publication will never come about: the outbox says so, and the caller may take it back.
     Refused(ErrorCode, String),
-    /// The attempt failed, and the tracker may have bound the name all the same: the publication stays pending,
-    /// and its content stays here.
+    /// The attempt failed, and the tracker may have bound the name all the same: the publication stays
+    /// pending, and its content stays here.
     Failed(ErrorCode, String),
     /// The user withdrew it, or added another file under the name.
     Withdrawn,
