@@ -11,8 +11,11 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use harness::bench::report::save;
 use harness::chaos::kills::Victim;
-use harness::chaos::{self, Fault, Plan, Report, flips, kills, wipes};
+use harness::chaos::{self, Fault, Plan, Report, flips, kills, strangers, wipes};
 use harness::until_interrupted;
+
+/// Length of a stranger's siege.
+const SIEGE: Duration = Duration::from_secs(6);
 
 /// Loads and harms a cluster of real programs, and compares its answers with a ledger of everything that it
 /// acknowledged.
@@ -36,8 +39,8 @@ struct Arguments {
     /// Number of peers
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(4..=50))]
     peers: u8,
-    /// The kinds of faults: kill-peer, kill-tracker, stop-peer, stop-tracker, cut, divide, fill, flip, wipe,
-    /// yesterday, restore [default: all]
+    /// The kinds of faults: kill-peer, kill-tracker, stop-peer, stop-tracker, cut, divide, fill, siege, page,
+    /// flip, rot, wipe, yesterday, restore [default: all]
     #[arg(long, value_delimiter = ',')]
     nemesis: Vec<Fault>,
 }
@@ -81,6 +84,19 @@ enum Kind {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Acts as a stranger against some programs for a while: a part of a run
+    #[command(hide = true)]
+    Stranger {
+        act: Act,
+        /// HOST:PORT of each program
+        addresses: Vec<String>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Act {
+    Siege,
+    Page,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -93,6 +109,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let name = match &arguments.kind {
         None => "campaign",
+        Some(Kind::Stranger { act, addresses }) => return stranger(*act, addresses),
         Some(Kind::Kills { of: Of::Tracker, .. }) => "campaign-kills-tracker",
         Some(Kind::Kills { of: Of::Peer, .. }) => "campaign-kills-peer",
         Some(Kind::Wipes { .. }) => "campaign-wipes",
@@ -137,7 +154,23 @@ fn run(arguments: Arguments) -> Result<Report> {
             seed,
         }) => wipes::run(replicas, trials, seed),
         Some(Kind::Flips { bytes, one_in, seed }) => flips::run(bytes, one_in, seed),
+        Some(Kind::Stranger { .. }) => unreachable!("it was done"),
     }
+}
+
+fn stranger(act: Act, addresses: &[String]) -> ExitCode {
+    match act {
+        Act::Siege => {
+            if let Err(error) = strangers::siege(addresses, SIEGE) {
+                println!("failed: {error:#}");
+                return ExitCode::FAILURE;
+            }
+        }
+        Act::Page => strangers::page(addresses)
+            .iter()
+            .for_each(|answered| println!("{answered}")),
+    }
+    ExitCode::SUCCESS
 }
 
 /// Returns whether every invariant held.

@@ -321,11 +321,7 @@ impl Fleet {
 impl Host {
     /// Runs a command against it and waits for its end, which comes.
     pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
-        let program = binaries::path("peer");
-        let mut command = match &self.place {
-            Some(place) => place.command(&program),
-            None => Command::new(program),
-        };
+        let mut command = self.command_here(&binaries::path("peer"));
         // Named by its address, so that a command does not run a node of its own there while this one is
         // being restarted.
         command
@@ -333,6 +329,22 @@ impl Host {
             .args(["--peer", &self.address, "--timeout", self.command_limit])
             .env("ENJAMBRE_DATA_DIR", &self.data_dir);
         answered(&mut command)
+    }
+
+    /// Returns a command that runs a program in this peer's network.
+    #[must_use]
+    pub fn command_here(&self, program: &Path) -> Command {
+        match &self.place {
+            Some(place) => place.command(program),
+            None => Command::new(program),
+        }
+    }
+
+    /// Runs a command of the peer's program on its data directory while no node runs there.
+    #[must_use]
+    pub fn run_offline(&self, command: &str) -> Outcome {
+        let mut peer = Command::new(binaries::path("peer"));
+        answered(peer.arg(command).arg("--data-dir").arg(&self.data_dir))
     }
 
     /// Returns its status, if it answers.

@@ -18,6 +18,7 @@ mod load;
 mod nemesis;
 mod proxy;
 mod quiescence;
+pub mod strangers;
 mod tally;
 pub mod wipes;
 

@@ -1,9 +1,10 @@
 //! Faults of a cluster in a chaos run.
 //!
-//! *Troubles* destroy nothing: processes are killed or stopped, wires cut, disks filled. They come one after
-//! the other, at any time. *Harms* destroy copies, or history: they come when everything is at its target and
-//! nothing else is wrong, and each takes the data of one peer; the cluster repairs it under load and
-//! troubles. So no more than R−1 copies are ever destroyed at once, and every loss is the cluster's own.
+//! *Troubles* destroy nothing: processes are killed or stopped, wires cut, disks filled, places taken by
+//! strangers. They come one after the other, at any time. *Harms* destroy copies, or history: they come when
+//! everything is at its target and nothing else is wrong, and each takes the data of one peer; the cluster
+//! repairs it under load and troubles. So no more than R−1 copies are ever destroyed at once, and every loss
+//! is the cluster's own.
 
 mod harm;
 mod trouble;
@@ -50,8 +51,14 @@ pub enum Fault {
     Divide,
     /// A peer's disk is full.
     Fill,
+    /// Strangers hold hundreds of connections to the tracker and a peer.
+    Siege,
+    /// A web page of another site calls the tracker and a peer.
+    Page,
     /// Bytes of a peer's stored fragments are changed.
     Flip,
+    /// Bytes of a peer's index, or of its log, are changed or gone.
+    Rot,
     /// A peer loses its data directory and comes back as another.
     Wipe,
     /// A peer is started on an older copy of its data directory.
@@ -62,7 +69,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::KillPeer,
         Self::KillTracker,
         Self::StopPeer,
@@ -70,7 +77,10 @@ impl Fault {
         Self::Cut,
         Self::Divide,
         Self::Fill,
+        Self::Siege,
+        Self::Page,
         Self::Flip,
+        Self::Rot,
         Self::Wipe,
         Self::Yesterday,
         Self::Restore,
@@ -87,7 +97,10 @@ impl Fault {
             Self::Cut => "cut",
             Self::Divide => "divide",
             Self::Fill => "fill",
+            Self::Siege => "siege",
+            Self::Page => "page",
             Self::Flip => "flip",
+            Self::Rot => "rot",
             Self::Wipe => "wipe",
             Self::Yesterday => "yesterday",
             Self::Restore => "restore",
@@ -100,7 +113,10 @@ impl Fault {
     }
 
     const fn is_harm(self) -> bool {
-        matches!(self, Self::Flip | Self::Wipe | Self::Yesterday | Self::Restore)
+        matches!(
+            self,
+            Self::Flip | Self::Rot | Self::Wipe | Self::Yesterday | Self::Restore
+        )
     }
 }
 
@@ -230,12 +246,12 @@ mod tests {
         let order = |seed| {
             let mut order = Order::new(Fault::ALL.into_iter(), seed);
             std::iter::repeat_with(move || order.next().inspect(|fault| order.came(*fault)))
-                .take(22)
+                .take(2 * Fault::ALL.len())
                 .collect::<Vec<_>>()
         };
         assert_eq!(order(1), order(1));
         assert_ne!(order(1), order(2));
-        let first: BTreeSet<_> = order(3).into_iter().take(11).collect();
+        let first: BTreeSet<_> = order(3).into_iter().take(Fault::ALL.len()).collect();
         assert_eq!(first.len(), Fault::ALL.len());
         assert_eq!(Order::new(std::iter::empty(), 1).next(), None);
     }

@@ -44,6 +44,7 @@ impl ChaosRun {
         ));
         let is_done = match fault {
             Fault::Flip => self.flip(host, rng)?,
+            Fault::Rot => self.rot(host, rng)?,
             Fault::Wipe => self.at_rest(|| host.bounce(empty))?,
             Fault::Yesterday => self.yesterday(host, past)?,
             Fault::Restore => self.restore(past)?,
@@ -89,6 +90,39 @@ impl ChaosRun {
             })?;
         }
         Ok(is_done)
+    }
+
+    /// Kills the peer and damages its index or the log of that. A peer that refuses to start is given a new
+    /// index, as its refusal says.
+    fn rot(&self, host: &Host, rng: &mut SmallRng) -> Result<bool> {
+        self.at_rest(|| {
+            let spoil = |data_dir: &Path| {
+                let file = *["index.db", "index.db-wal"].choose(rng).expect("one of two");
+                self.spoil(&data_dir.join(file), rng)
+            };
+            let Err(refused) = host.bounce(spoil) else {
+                return Ok(());
+            };
+            self.note(format_args!("peer {} refuses: {refused:#}", host.number));
+            let rebuilt = host.run_offline("rebuild-index");
+            ensure!(rebuilt.code == 0, "cannot rebuild the index: {}", rebuilt.stderr);
+            locked(&self.tally).fault("indexes rebuilt");
+            host.bounce(|_| Ok(()))
+        })
+    }
+
+    /// Changes a byte of a file, cuts it off, or removes it.
+    fn spoil(&self, path: &Path, rng: &mut SmallRng) -> Result<()> {
+        let mut bytes = std::fs::read(path).unwrap_or_default();
+        let at = rng.random_range(0..bytes.len().max(1));
+        let kind = rng.random_range(0..3);
+        self.note(format_args!("spoiling {} at {at}, kind {kind}", path.display()));
+        match kind {
+            0 => bytes.get_mut(at).into_iter().for_each(|byte| *byte ^= 0x55),
+            1 => bytes.truncate(at),
+            _ => return std::fs::remove_file(path).context("remove a file"),
+        }
+        std::fs::write(path, bytes).with_context(|| format!("spoil {}", path.display()))
     }
 
     /// Copies the peer's data directory, lets it go on, then goes back to the copy.

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
@@ -59,12 +59,36 @@ impl ChaosRun {
             Fault::Cut => self.cut(host, long),
             Fault::Divide => self.divide(&hosts, rng, long),
             Fault::Fill => fill(&hosts[SMALL % hosts.len()], long),
-            Fault::Flip | Fault::Wipe | Fault::Yesterday | Fault::Restore => {
+            Fault::Siege => self.stranger("siege", host).map(drop),
+            Fault::Page => self.page(host),
+            Fault::Flip | Fault::Rot | Fault::Wipe | Fault::Yesterday | Fault::Restore => {
                 unreachable!("those are harms")
             }
         };
         self.note(format_args!("{} is over", fault.word()));
         done
+    }
+
+    /// Runs a stranger against the tracker and a peer, in that peer's network; returns its words.
+    fn stranger(&self, kind: &str, host: &Host) -> Result<String> {
+        let tracker = locked(&self.fleet.tracker).address().to_owned();
+        let program = std::env::current_exe().context("this program")?;
+        let mut command = host.command_here(&program);
+        command.args(["stranger", kind, &tracker, &host.address]);
+        let output = command.output().context("run a stranger")?;
+        ensure!(
+            output.status.success(),
+            "a stranger: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn page(&self, host: &Host) -> Result<()> {
+        for answered in self.stranger("page", host)?.lines() {
+            self.violated(format_args!("a page of another site was answered: {answered}"));
+        }
+        Ok(())
     }
 
     fn cut(&self, host: &Host, long: Duration) -> Result<()> {
