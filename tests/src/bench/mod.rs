@@ -8,6 +8,7 @@
 //! name a missing tool.
 
 pub mod add;
+pub mod floods;
 pub mod measure;
 pub mod outbox;
 pub mod pair;

@@ -1,4 +1,4 @@
-//! `cargo bench-enjambre pair|swarm|add|small|tree|outbox|resume|watch|tracker|all`: our times beside those
+//! `cargo bench-enjambre pair|swarm|add|small|tree|outbox|resume|watch|floods|tracker|all`: our times beside those
 //! of the tools installed here, in one run.
 //!
 //! docs/benchmarks.md has the requirements and explains the results.
@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use harness::bench::report::{Table, save};
-use harness::bench::{add, outbox, pair, resume, small, swarm, tracker, tree, watch};
+use harness::bench::{add, floods, outbox, pair, resume, small, swarm, tracker, tree, watch};
 use harness::lab::obstacle;
 use harness::{binaries, until_interrupted};
 use serde_json::Value;
@@ -103,6 +103,15 @@ enum Benchmark {
         #[arg(long, default_value = "10s", value_parser = parse_duration)]
         load: Duration,
     },
+    /// Honest commands while strangers and members take connections, sessions and streams
+    Floods {
+        /// Number of lists under each flood
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+        lists: u32,
+        /// Number of gets of 28 MiB under each flood
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        gets: u32,
+    },
     /// The tracker alone: memory, restart, durable publications, lookups beside empty calls
     Tracker(tracker::Options),
     /// An empty service, for `tracker`
@@ -162,6 +171,7 @@ fn run(benchmark: Benchmark) -> Result<()> {
             seed,
         } => show("resume", resume::run(size.get(), limit, runs, seed)?),
         Benchmark::Watch { watchers, load } => show("watch", watch::run(watchers, load)?),
+        Benchmark::Floods { lists, gets } => show("floods", floods::run(lists, gets)?),
         Benchmark::Tracker(options) => show("tracker", tracker::run(options)?),
         Benchmark::Echo => Ok(()),
         Benchmark::All => all(),

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use harness::bench::report::save;
 use harness::chaos::kills::Victim;
 use harness::chaos::{self, Fault, Plan, Report, flips, kills, strangers, wipes};
-use harness::until_interrupted;
+use harness::{Stopwatch, until_interrupted};
 
 /// Length of a stranger's siege.
 const SIEGE: Duration = Duration::from_secs(6);
@@ -161,7 +161,8 @@ fn run(arguments: Arguments) -> Result<Report> {
 fn stranger(act: Act, addresses: &[String]) -> ExitCode {
     match act {
         Act::Siege => {
-            if let Err(error) = strangers::siege(addresses, SIEGE) {
+            let watch = Stopwatch::start();
+            if let Err(error) = strangers::siege(addresses, &|| watch.elapsed() > SIEGE) {
                 println!("failed: {error:#}");
                 return ExitCode::FAILURE;
             }

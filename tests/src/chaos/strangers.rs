@@ -30,15 +30,14 @@ const CALLS: [&str; 8] = [
 ];
 const DOCUMENTS: [&str; 3] = ["/api/v1/names", "/api/v1/status", "/api/v1/peers"];
 
-/// Holds idle connections to each address for some time, and opens a new one for each that is ended.
+/// Holds idle connections to each address until it is over, and opens a new one for each that is ended.
 ///
 /// # Errors
 /// When this process may not open as many.
-pub fn siege(addresses: &[String], length: Duration) -> Result<()> {
-    let watch = crate::Stopwatch::start();
+pub fn siege(addresses: &[String], is_over: &dyn Fn() -> bool) -> Result<()> {
     let mut held: Vec<Option<TcpStream>> = Vec::new();
     held.resize_with(IDLE * addresses.len(), || None);
-    while watch.elapsed() < length {
+    while !is_over() {
         for (place, address) in held.iter_mut().zip(addresses.iter().cycle()) {
             let is_over = place.as_mut().is_none_or(is_ended);
             if is_over {
