@@ -1,5 +1,5 @@
-//! `cargo bench-enjambre pair|swarm|add|small|tree|outbox|resume|watch|floods|tracker|all`: our times beside those
-//! of the tools installed here, in one run.
+//! `cargo bench-enjambre pair|swarm|add|small|tree|outbox|resume|watch|floods|tracker|all`: our times beside
+//! those of the tools installed here, in one run.
 //!
 //! docs/benchmarks.md has the requirements and explains the results.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
@@ -182,7 +182,7 @@ fn run(benchmark: Benchmark) -> Result<()> {
 fn all() -> Result<()> {
     let with_defaults =
         |words: &[&str]| run(Arguments::try_parse_from([&["bench"], words].concat())?.benchmark);
-    for name in ["pair", "add", "small", "tree", "watch", "tracker", "resume"] {
+    for name in ["pair", "add", "small", "tree", "watch", "floods", "tracker", "resume"] {
         with_defaults(&[name])?;
     }
     if let Some(obstacle) = obstacle() {
