@@ -57,11 +57,7 @@ impl FindSources for TrackerSources {
                 except: Some(self.own),
             };
             match connection.catalog.locate(&locate).await {
-                Ok(location) => location
-                    .holders
-                    .into_iter()
-                    .map(|holder| holder.peer.into())
-                    .collect(),
+                Ok(location) => location.holders.into_iter().map(Source::from).collect(),
                 Err(error) => {
                     debug!(%error, "cannot ask the tracker for sources");
                     Vec::new()

@@ -6,6 +6,7 @@
 mod browser;
 mod collections;
 mod copies;
+mod crowd;
 mod defaults;
 mod disks;
 mod endings;

@@ -1,7 +1,7 @@
 //! The parts that all jobs of a fetcher share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use shared::model::{ByteRate, ContentId, FaultKind, HostPort, PeerId, Source, SourceFault, Zone};
@@ -14,12 +14,13 @@ use super::callers::Call;
 use super::counters::Counters;
 use super::limits::Limits;
 use super::source_faults::SourceFaults;
+use super::track_records::TrackRecords;
 use crate::limiter::Limiter;
 use store::FragmentStore;
 
 /// A directory of the peers that hold fragments of a content.
 pub trait FindSources: Send + Sync + 'static {
-    /// Returns peers that are known to hold fragments of the content, in no order. The answer is empty when
+    /// Returns peers that are said to hold fragments of the content, in no order. The answer is empty when
     /// no such peer is known, or when the directory cannot be asked. A fetch stops waiting after a few
     /// seconds.
     fn find(&self, content: ContentId) -> BoxFuture<'_, Vec<Source>>;
@@ -40,6 +41,7 @@ pub(super) struct Context {
     pub(super) counters: Arc<Counters>,
     pub(super) limiter: Limiter,
     source_faults: Mutex<SourceFaults>,
+    records: Mutex<TrackRecords>,
     /// Fragments that are arriving, which can be passed on.
     pub(super) arrivals: Arrivals,
     /// One permit for every block that may be in flight.
@@ -69,10 +71,16 @@ impl Context {
             limits,
             counters: Counters::new(),
             source_faults: Mutex::default(),
+            records: Mutex::default(),
             arrivals: Arrivals::default(),
             room: Arc::new(Semaphore::new(limits.total_blocks() as usize)),
             jobs: Mutex::default(),
         }
+    }
+
+    /// Returns the track records of all sources.
+    pub(super) fn records(&self) -> MutexGuard<'_, TrackRecords> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that a source lied, stalled or was slow: the status lists the source from now on, and the log

@@ -188,7 +188,8 @@ impl Driver {
         let hints = self.callers.join(caller, self.intake.received());
         self.last_received.1 = self.context.clock.now();
         self.apply(Event::Want(self.callers.wanted()));
-        self.connect(hints);
+        self.sources.offer(hints);
+        self.connect(true);
         self.update_callers();
     }
 
@@ -210,12 +211,17 @@ impl Driver {
                 if let Some(source) = event.source()
                     && self.sources.get(source).is_some()
                 {
-                    self.sources
-                        .heard_of(source, !matches!(event, Event::Left { .. }));
-                    if matches!(event, Event::Joined { .. }) {
+                    let is_heard = !matches!(event, Event::Left { .. });
+                    self.sources.heard_of(source, is_heard);
+                    let has_joined = matches!(event, Event::Joined { .. });
+                    if has_joined {
                         self.sources.reached(source);
                     }
                     self.apply(event);
+                    if has_joined {
+                        // Its attempt is over: the next one may begin.
+                        self.connect(false);
+                    }
                 }
             }
             Report::Unreached(source, error) => {
@@ -223,14 +229,19 @@ impl Driver {
                 if self.sources.unreached(source, &error) {
                     self.context.finder.report_unreached(source, &error);
                 }
+                self.give_way(source);
+                self.connect(false);
             }
             Report::Ended { number, outcome } => return self.ended(number, outcome),
-            Report::Disconnected(source) => self.disconnect(source),
+            Report::Disconnected(source) => {
+                self.put_off(source);
+                self.connect(false);
+            }
             Report::Found(found) => {
                 self.sources.end_find();
-                self.sources.found(&found);
                 self.make_room_for(&found);
-                self.connect(found);
+                self.sources.found(found);
+                self.connect(true);
             }
         }
         Ok(())
@@ -245,6 +256,7 @@ impl Driver {
         match outcome {
             Outcome::Delivered(delivery) => {
                 self.sources.delivered(source);
+                self.context.records().delivered(source, self.context.clock.now());
                 let length = self.manifest.len_of(fragment);
                 self.partials.remove(fragment);
                 self.commits.push(delivery, length);
@@ -261,6 +273,9 @@ impl Driver {
                     // While this peer takes little, its own full windows can hold a source up.
                     if !made.token.is_cancelled() && self.throttle.is_none() {
                         self.record_fault(source, FaultKind::Stalled, None);
+                    }
+                    if self.sources.has_given_nothing(source) {
+                        self.give_way(source);
                     }
                 }
                 // After a cancellation the scheduler may have made the same request again; this is not its
@@ -294,6 +309,9 @@ impl Driver {
         } else {
             self.speeds.observe(now, self.sources.asked());
         }
+        let overdue = self.sources.overdue(now);
+        overdue.into_iter().for_each(|source| self.give_way(source));
+        self.connect(false);
         let summary = self.update_callers();
         if summary.pending > summary.in_flight && self.sources.begin_find(now) {
             self.find();
@@ -377,6 +395,21 @@ impl Driver {
         self.sources.remove(source);
     }
 
+    /// Disconnects a source that was of no use, and puts it off.
+    fn put_off(&mut self, source: PeerId) {
+        self.context.records().failed(source, self.context.clock.now());
+        self.disconnect(source);
+    }
+
+    /// Puts a source off that does not answer, if another candidate waits for its place.
+    fn give_way(&mut self, source: PeerId) {
+        let now = self.context.clock.now();
+        let gives_way = self.sources.gives_way(source, now, &self.context.records());
+        if gives_way {
+            self.put_off(source);
+        }
+    }
+
     /// Disconnects sources that hold nothing of use when others are known and some fragments have no source.
     fn make_room_for(&mut self, found: &[Source]) {
         if self.sources.is_full() && self.scheduler.summary(self.context.clock.now()).unsourced > 0 {
@@ -385,13 +418,20 @@ impl Driver {
                 .connected()
                 .filter(|source| self.scheduler.is_useless(*source));
             let leaving: Vec<_> = useless.take(found.len()).collect();
-            leaving.into_iter().for_each(|source| self.disconnect(source));
+            leaving.into_iter().for_each(|source| self.put_off(source));
         }
     }
 
-    fn connect(&mut self, offered: Vec<Source>) {
+    /// Connects to candidates while there are places; `again` to those that failed a moment ago, too.
+    fn connect(&mut self, again: bool) {
         let now = self.context.clock.now();
-        for (source, connected) in self.sources.add(offered, |peer| self.scheduler.is_out(now, peer)) {
+        let in_the_way = |it: &Self| it.sources.in_the_way(now, &it.context.records());
+        while let Some(source) = in_the_way(self) {
+            self.disconnect(source);
+        }
+        let is_out = |peer| self.scheduler.is_out(now, peer);
+        let added = self.sources.add(now, &self.context.records(), again, is_out);
+        for (source, connected) in added {
             let (manifest, reports) = (self.manifest.clone(), self.reports.clone());
             let follower = SourceFollower {
                 source,

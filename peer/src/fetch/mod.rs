@@ -16,6 +16,7 @@
 
 mod arrivals;
 mod callers;
+mod candidates;
 mod commits;
 mod context;
 mod counters;
@@ -32,6 +33,7 @@ mod source_faults;
 mod source_follower;
 mod sources;
 mod speeds;
+mod track_records;
 
 pub use arrivals::{Arrivals, Passing};
 pub use context::FindSources;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::client::TransferClient;
-use rand::seq::SliceRandom as _;
 use shared::model::{FetchSource, FetchSourceState, HostPort, PeerId, Source, Timestamp, Zone};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::candidates::{Candidates, Choice, Class};
 use super::counters::Meter;
 use super::limits::Limits;
+use super::track_records::TrackRecords;
 
 /// First interval between searches for sources; it doubles with each search.
 const FIRST_INTERVAL: Duration = Duration::from_millis(100);
@@ -27,6 +28,16 @@ const LONGEST_STALL: Duration = Duration::from_secs(60);
 /// reach as a whole.
 const OTHERS_OF: usize = 4;
 
+/// One place in this many is for attempts at sources that nothing speaks for, and fewer while another source
+/// delivers: they must not keep those out that have the content.
+const ATTEMPTS_OF: usize = 2;
+const ATTEMPTS_BESIDE_OF: usize = 4;
+
+/// Time in which a source answers, while others wait for its place: several round trips around the world. It
+/// doubles with each time that the source has failed.
+const TRIAL: Duration = Duration::from_secs(1);
+const MOST_DOUBLINGS: u32 = 3;
+
 /// A source to which the session is connected.
 #[derive(Clone, Debug)]
 pub(super) struct Connected {
@@ -36,10 +47,15 @@ pub(super) struct Connected {
     pub(super) meter: Arc<Meter>,
     /// Whether the source is in the peer's zone, as far as both are known.
     pub(super) is_near: bool,
+    /// Whether there was a reason to believe that it has the content.
+    is_trusted: bool,
     /// Ends the connection.
     pub(super) token: CancellationToken,
     /// Silence that the source is allowed.
     pub(super) stall: Duration,
+    since: Timestamp,
+    /// Time in which it has to answer while others wait.
+    patience: Duration,
 }
 
 /// Part that a peer has given.
@@ -59,6 +75,7 @@ pub(super) struct Sources {
     limits: Limits,
     own: PeerId,
     zone: Option<Zone>,
+    candidates: Candidates,
     connected: BTreeMap<PeerId, Connected>,
     /// Peers to which the session has ever been connected.
     tried: BTreeSet<PeerId>,
@@ -79,6 +96,7 @@ impl Sources {
             limits,
             own,
             zone,
+            candidates: Candidates::default(),
             connected,
             tried,
             given,
@@ -89,26 +107,31 @@ impl Sources {
         }
     }
 
-    /// Chooses the sources to connect to: new ones that are not `refused`, up to the limit; those in the
-    /// peer's zone first, but see [`OTHERS_OF`]. They count as connected from now on.
+    /// Takes candidates in beside those that are known.
+    pub(super) fn offer(&mut self, offered: Vec<Source>) {
+        self.candidates.offer(offered);
+    }
+
+    /// Chooses sources to connect to that are not `refused`, the best first (see [`Candidates`]): trusted ones
+    /// while there are places, others a few at a time. Those that are put off are chosen only with
+    /// `again`. They count as connected from now on.
     pub(super) fn add(
         &mut self,
-        mut offered: Vec<Source>,
+        now: Timestamp,
+        records: &TrackRecords,
+        again: bool,
         refused: impl Fn(PeerId) -> bool,
     ) -> Vec<(PeerId, Connected)> {
-        offered.retain(|source| {
-            source.peer != self.own && !self.connected.contains_key(&source.peer) && !refused(source.peer)
-        });
-        offered.shuffle(&mut rand::rng());
         let mut added = Vec::new();
-        for source in self.in_order(offered) {
-            if self.is_full() {
-                break;
-            }
+        let mut undialable = BTreeSet::new();
+        while let Some((source, class)) = self.next(now, records, |peer, class| {
+            (again || class != Class::PutOff) && !undialable.contains(&peer) && !refused(peer)
+        }) {
             let client = match TransferClient::new(&source.address) {
                 Ok(client) => client,
                 Err(error) => {
                     debug!(peer = %source.peer, %error, "cannot dial a source");
+                    undialable.insert(source.peer);
                     continue;
                 }
             };
@@ -116,38 +139,130 @@ impl Sources {
                 client,
                 meter: Arc::default(),
                 is_near: self.is_near(&source),
+                is_trusted: class == Class::Trusted,
                 address: source.address,
                 token: CancellationToken::new(),
                 stall: self.limits.stall,
+                since: now,
+                patience: TRIAL.saturating_mul(1 << records.failures(source.peer).min(MOST_DOUBLINGS)),
             };
-            // An answer may name a peer twice.
-            if self.connected.insert(source.peer, connected.clone()).is_none() {
-                self.tried.insert(source.peer);
-                let given = self.given.entry(source.peer).or_insert_with(|| Given {
-                    address: connected.address.clone(),
-                    fragments: 0,
-                    bytes: 0,
-                    is_heard: false,
-                });
-                given.address = connected.address.clone();
-                added.push((source.peer, connected));
-            }
+            self.connected.insert(source.peer, connected.clone());
+            self.tried.insert(source.peer);
+            let given = self.given.entry(source.peer).or_insert_with(|| Given {
+                address: connected.address.clone(),
+                fragments: 0,
+                bytes: 0,
+                is_heard: false,
+            });
+            given.address = connected.address.clone();
+            added.push((source.peer, connected));
         }
         added
     }
 
-    /// Orders the offered sources: near ones up to their share, then the others, then the rest.
-    fn in_order(&self, offered: Vec<Source>) -> impl Iterator<Item = Source> + use<> {
-        let (mut near, others): (Vec<_>, Vec<_>) =
-            offered.into_iter().partition(|source| self.is_near(source));
+    /// Returns the candidate to connect to next, if there is a place for it.
+    fn next(
+        &self,
+        now: Timestamp,
+        records: &TrackRecords,
+        may_be_tried: impl Fn(PeerId, Class) -> bool,
+    ) -> Option<(Source, Class)> {
+        if self.is_full() {
+            return None;
+        }
+        let has_place = self.attempts() < self.most_attempts();
+        let free = |peer, class| {
+            peer != self.own
+                && !self.connected.contains_key(&peer)
+                && (class == Class::Trusted || has_place)
+                && may_be_tried(peer, class)
+        };
+        let best = self.candidates.best(&self.choice(now, records), free);
+        best.map(|(source, class)| (source.clone(), class))
+    }
+
+    fn choice<'a>(&'a self, now: Timestamp, records: &'a TrackRecords) -> Choice<'a> {
         let share = self.limits.sources - self.limits.sources / OTHERS_OF;
-        let connected = self
+        let near = self.connected.values().filter(|connected| connected.is_near);
+        Choice {
+            now,
+            records,
+            near: self.zone.as_ref(),
+            prefers_others: near.count() >= share,
+        }
+    }
+
+    /// Number of sources that are not trusted and have not answered yet.
+    fn attempts(&self) -> usize {
+        let is_attempt =
+            |(peer, connected): &(&PeerId, &Connected)| !connected.is_trusted && !self.is_heard(**peer);
+        self.connected.iter().filter(is_attempt).count()
+    }
+
+    /// Number of such sources that are tried at once: fewer beside a source that delivers.
+    fn most_attempts(&self) -> usize {
+        let delivers = |peer: &PeerId| self.given.get(peer).is_some_and(|given| given.fragments > 0);
+        let of = if self.connected.keys().any(delivers) {
+            ATTEMPTS_BESIDE_OF
+        } else {
+            ATTEMPTS_OF
+        };
+        (self.limits.sources / of).max(1)
+    }
+
+    fn is_heard(&self, peer: PeerId) -> bool {
+        self.given.get(&peer).is_some_and(|given| given.is_heard)
+    }
+
+    /// Whether another candidate, at least as good as this source, has not been tried or may be again: a
+    /// source that does not answer gives way to it.
+    pub(super) fn gives_way(&self, source: PeerId, now: Timestamp, records: &TrackRecords) -> bool {
+        let is_trusted = self
             .connected
-            .values()
-            .filter(|connected| connected.is_near)
-            .count();
-        let rest = near.split_off(share.saturating_sub(connected).min(near.len()));
-        near.into_iter().chain(others).chain(rest)
+            .get(&source)
+            .is_some_and(|connected| connected.is_trusted);
+        let free = |peer: PeerId, class| {
+            peer != self.own
+                && !self.connected.contains_key(&peer)
+                && (class == Class::Trusted || !is_trusted && class != Class::PutOff)
+        };
+        self.candidates.best(&self.choice(now, records), free).is_some()
+    }
+
+    /// Returns the sources that have not answered in the time that an attempt has.
+    pub(super) fn overdue(&self, now: Timestamp) -> Vec<PeerId> {
+        let is_overdue = |(peer, connected): &(&PeerId, &Connected)| {
+            !self.is_heard(**peer) && now.since(connected.since) >= connected.patience
+        };
+        self.connected
+            .iter()
+            .filter(is_overdue)
+            .map(|(peer, _)| *peer)
+            .collect()
+    }
+
+    /// Returns a source that has given nothing and is not trusted, when a trusted candidate has no place.
+    pub(super) fn in_the_way(&self, now: Timestamp, records: &TrackRecords) -> Option<PeerId> {
+        let free = |peer: PeerId, class| {
+            class == Class::Trusted && peer != self.own && !self.connected.contains_key(&peer)
+        };
+        if !self.is_full() || self.candidates.best(&self.choice(now, records), free).is_none() {
+            return None;
+        }
+        let given_nothing = |peer: &PeerId| self.given.get(peer).is_none_or(|given| given.fragments == 0);
+        let leaving = self
+            .connected
+            .iter()
+            .filter(|(peer, it)| !it.is_trusted && given_nothing(peer));
+        leaving
+            .map(|(peer, _)| *peer)
+            .min_by_key(|peer| self.is_heard(*peer))
+    }
+
+    /// Whether the source has not sent a single byte.
+    pub(super) fn has_given_nothing(&self, source: PeerId) -> bool {
+        let given = self.given.get(&source).map_or(0, |given| given.bytes);
+        given + self.bytes_from(source) == 0
     }
 
     fn is_near(&self, source: &Source) -> bool {
@@ -264,12 +379,14 @@ impl Sources {
         self.unreached.remove(&source);
     }
 
-    /// Forgets failures of peers that are no longer known to hold anything. An answer that names nobody may
-    /// come from a tracker that is away.
-    pub(super) fn found(&mut self, found: &[Source]) {
+    /// Takes in an answer of the tracker: its sources are the candidates from now on. Failures of peers that
+    /// are no longer known to hold anything are forgotten. An answer that names nobody may come from a
+    /// tracker that is away.
+    pub(super) fn found(&mut self, found: Vec<Source>) {
         if !found.is_empty() {
             self.unreached
                 .retain(|peer, _| found.iter().any(|source| source.peer == *peer));
+            self.candidates.replace(found);
         }
     }
 
@@ -317,13 +434,24 @@ impl Sources {
 
 #[cfg(test)]
 mod tests {
+    use shared::model::SourceRank;
+
     use super::*;
 
-    fn source(number: u8, zone: &str) -> Source {
+    const NOW: Timestamp = Timestamp::from_millis(5_000);
+
+    fn peer(number: u16) -> PeerId {
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        PeerId::from_bytes(bytes)
+    }
+
+    fn source(number: u16, zone: &str, rank: SourceRank) -> Source {
         Source {
-            peer: PeerId::from_bytes([number; 16]),
+            peer: peer(number),
             address: "127.0.0.1:9".parse().expect("an address"),
             zone: (!zone.is_empty()).then(|| zone.parse().expect("a zone")),
+            rank,
         }
     }
 
@@ -332,20 +460,135 @@ mod tests {
             sources: links,
             ..Limits::default()
         };
-        Sources::new(PeerId::from_bytes([0; 16]), source(0, zone).zone, limits)
+        let zone = source(0, zone, SourceRank::Holder).zone;
+        Sources::new(peer(0), zone, limits)
+    }
+
+    fn add(sources: &mut Sources, offered: Vec<Source>) -> Vec<(PeerId, Connected)> {
+        sources.offer(offered);
+        sources.add(NOW, &TrackRecords::default(), true, |_| false)
     }
 
     /// Returns how many near sources and how many others are chosen of those offered.
     fn chosen(
         sources: &mut Sources,
-        near: std::ops::Range<u8>,
-        others: std::ops::Range<u8>,
+        near: std::ops::Range<u16>,
+        others: std::ops::Range<u16>,
     ) -> (usize, usize) {
-        let near = near.map(|number| source(number, "here"));
-        let offered = near.chain(others.map(|number| source(number, "there"))).collect();
-        let added = sources.add(offered, |_| false);
+        let near = near.map(|number| source(number, "here", SourceRank::Keeper));
+        let others = others.map(|number| source(number, "there", SourceRank::Keeper));
+        sources.candidates = Candidates::default();
+        let added = add(sources, near.chain(others).collect());
         let near = added.iter().filter(|(_, connected)| connected.is_near).count();
         (near, added.len() - near)
+    }
+
+    /// Returns peers that say that they hold the content; nothing speaks for them.
+    fn crowd(numbers: std::ops::Range<u16>) -> Vec<Source> {
+        numbers
+            .map(|number| source(number, "", SourceRank::Holder))
+            .collect()
+    }
+
+    /// Tries sources as a session does, until one of them answers; returns the time that it took, in
+    /// milliseconds, and the number of attempts at once. The others refuse the connection, or stay silent.
+    fn search(sources: &mut Sources, honest: PeerId, refuses: bool) -> (u64, usize) {
+        let (mut records, mut most) = (TrackRecords::default(), 0);
+        for step in 0..10_000 {
+            let now = NOW.after(Duration::from_millis(100 * step));
+            sources.add(now, &records, step % 20 == 0, |_| false);
+            most = most.max(sources.attempts());
+            if sources.get(honest).is_some() {
+                return (100 * step, most);
+            }
+            let silent = match refuses {
+                true => sources.connected().collect(),
+                false => sources.overdue(now),
+            };
+            for peer in silent {
+                if sources.gives_way(peer, now, &records) {
+                    records.failed(peer, now);
+                    sources.remove(peer);
+                }
+            }
+        }
+        panic!("the honest one was never tried");
+    }
+
+    #[tokio::test]
+    async fn a_crowd_takes_no_place_from_those_that_are_believed() {
+        for rank in [SourceRank::Publisher, SourceRank::Keeper] {
+            let mut sources = sources("", 32);
+            let mut offered = crowd(2..1002);
+            offered.push(source(1, "", rank));
+            let added = add(&mut sources, offered);
+            assert_eq!(added[0].0, peer(1), "it comes first");
+            assert_eq!(sources.attempts(), 16, "others beside it");
+        }
+        // In a full house the believed one takes the place of one that has given nothing.
+        let mut sources = sources("", 8);
+        for _ in 0..2 {
+            add(&mut sources, crowd(2..1002));
+            sources
+                .connected()
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|peer| sources.heard_of(peer, true));
+        }
+        assert!(sources.is_full());
+        sources.offer(vec![source(1, "", SourceRank::Keeper)]);
+        let leaving = sources
+            .in_the_way(NOW, &TrackRecords::default())
+            .expect("one that leaves");
+        sources.remove(leaving);
+        assert_eq!(add(&mut sources, Vec::new())[0].0, peer(1));
+        assert_eq!(sources.in_the_way(NOW, &TrackRecords::default()), None);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_was_read_from_comes_before_a_crowd() {
+        let mut sources = sources("", 8);
+        let mut records = TrackRecords::default();
+        records.delivered(peer(500), NOW);
+        sources.offer(crowd(1..1001));
+        let added = sources.add(NOW, &records, true, |_| false);
+        assert_eq!(added[0].0, peer(500));
+        sources.delivered(peer(500));
+        assert_eq!(sources.most_attempts(), 2, "few beside one that delivers");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_honest_one_is_found_in_a_crowd_in_bounded_time() {
+        for honest in (1..257).step_by(51) {
+            let mut refusing = sources("", 32);
+            refusing.offer(crowd(1..257));
+            let (took, at_once) = search(&mut refusing, peer(honest), true);
+            assert!(took <= 1_600 && at_once <= 16, "{took} ms, {at_once} at once");
+            let mut silent = sources("", 32);
+            silent.offer(crowd(1..257));
+            let (took, at_once) = search(&mut silent, peer(honest), false);
+            assert!(took <= 16_000 && at_once <= 16, "{took} ms, {at_once} at once");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_failed_comes_last_and_keeps_its_place_while_none_waits() {
+        let mut sources = sources("", 2);
+        let mut records = TrackRecords::default();
+        records.failed(peer(1), NOW);
+        sources.offer(crowd(1..3));
+        let added = sources.add(NOW, &records, true, |_| false);
+        assert_eq!(added[0].0, peer(2), "not the one that failed");
+        assert_eq!(added.len(), 1, "one attempt at a time");
+        assert!(
+            !sources.gives_way(peer(2), NOW, &records),
+            "only for a better one"
+        );
+        let later = NOW.after(Duration::from_secs(2));
+        assert!(
+            sources.gives_way(peer(2), later, &records),
+            "the other may be tried again"
+        );
     }
 
     #[tokio::test]
@@ -371,14 +614,15 @@ mod tests {
         assert_eq!(chosen(&mut sources, 1..6, 0..0), (5, 0));
         assert_eq!(chosen(&mut sources, 1..21, 21..41), (1, 2));
         assert!(sources.is_full());
-        assert_eq!(chosen(&mut sources, 1..21, 21..41), (0, 0));
+        assert_eq!(chosen(&mut sources, 1..21, 21..41), (0, 0), "no places");
     }
 
     #[tokio::test]
     async fn the_part_that_a_source_gave_is_told_after_it_has_gone_too() {
         let mut sources = sources("", 8);
-        let added = sources.add(vec![source(1, ""), source(2, "")], |_| false);
-        let (one, two) = (PeerId::from_bytes([1; 16]), PeerId::from_bytes([2; 16]));
+        let keepers = [1, 2].map(|number| source(number, "", SourceRank::Keeper));
+        let added = add(&mut sources, keepers.to_vec());
+        let (one, two) = (peer(1), peer(2));
         let states = |sources: &Sources, asked: &[u32]| -> Vec<_> {
             let of = |peer| if peer == one { asked.to_vec() } else { Vec::new() };
             let mut told = sources.told(of);
@@ -409,7 +653,11 @@ mod tests {
     #[tokio::test]
     async fn a_source_without_a_zone_is_near_to_none() {
         let mut sources = sources("", 8);
-        let added = sources.add(vec![source(1, ""), source(2, "here")], |_| false);
+        let offered = vec![
+            source(1, "", SourceRank::Keeper),
+            source(2, "here", SourceRank::Keeper),
+        ];
+        let added = add(&mut sources, offered);
         assert!(added.iter().all(|(_, connected)| !connected.is_near));
     }
 }

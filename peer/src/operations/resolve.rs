@@ -137,8 +137,7 @@ async fn location(node: &Node, content: ContentRef) -> Result<Location, Failure>
 }
 
 fn sources(location: &Location) -> Vec<Source> {
-    let holders = location.holders.iter();
-    holders.map(|holder| holder.peer.clone().into()).collect()
+    location.holders.iter().cloned().map(Source::from).collect()
 }
 
 /// Whether a regular file with the bytes of this content is at a path.

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use proto::accept::{Door, Services, serve};
 use shared::hash::{ContentHasher, FragmentProof, VerifiedBlocks, leaves};
 use shared::model::{
-    BlockSpan, ContentId, FragmentIndex, FragmentLength, FragmentSet, Manifest, PeerId, Source,
+    BlockSpan, ContentId, FragmentIndex, FragmentLength, FragmentSet, Manifest, PeerId, Source, SourceRank,
 };
 use shared::runtime::{OnExit, Tasks};
 use tokio::net::TcpListener;
@@ -128,6 +128,7 @@ impl Neighbour {
                 peer: PeerId::random(),
                 address,
                 zone: None,
+                rank: SourceRank::Holder,
             },
             tasks,
             counters,

@@ -9,7 +9,8 @@ use shared::model::{
 };
 
 use super::types::{
-    chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, zone, zone_text,
+    chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, source_rank, zone,
+    zone_text,
 };
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
@@ -279,6 +280,7 @@ impl TryFrom<v1::Source> for Source {
 
     fn try_from(wire: v1::Source) -> Result<Self, Invalid> {
         Ok(Self {
+            rank: source_rank(wire.rank()).unwrap_or_default(),
             peer: peer_id(&wire.peer_id)?,
             address: parsed("address", &wire.address)?,
             zone: zone(&wire.zone)?,
@@ -292,6 +294,7 @@ impl From<Source> for v1::Source {
             peer_id: source.peer.as_bytes().to_vec().into(),
             address: source.address.to_string(),
             zone: zone_text(source.zone),
+            rank: v1::SourceRank::from(source.rank).into(),
         }
     }
 }

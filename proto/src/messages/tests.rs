@@ -11,7 +11,7 @@ use shared::model::{
     FragmentLength, FragmentSet, Hello, HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Mode,
     ModifiedAt, Name, NamedRevision, NetworkDefaults, Numbered, Order, PeerId, PinCount, PinWish,
     ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry, RevisionState, RunId, RunTraits,
-    Source, Timestamp, Welcome,
+    Source, SourceRank, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -114,6 +114,11 @@ proptest! {
             peer: PeerId::from_bytes([3; 16]),
             address: "host:1".parse().expect("an address"),
             zone: (epoch % 2 == 0).then(|| "rack-7".parse().expect("a zone")),
+            rank: match epoch % 3 {
+                0 => SourceRank::Publisher,
+                1 => SourceRank::Keeper,
+                _ => SourceRank::Holder,
+            },
         };
         for order in [
             Order::Remember(mark(epoch, sequence, 7)),

@@ -4,7 +4,7 @@ use shared::model::{
     Asked, AskedPart, Attributes, Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure,
     Digest, Extent, FileMetadata, FileMetadataError, FragmentLength, FragmentSet, Health, Holder, HostPort,
     Incarnation, Manifest, Mode, ModifiedAt, Name, Parts, PeerId, PeerInfo, PeerMode, PeerState, Reach,
-    ReplicationTarget, Revision, Share, Timestamp, Zone,
+    ReplicationTarget, Revision, Share, SourceRank, Timestamp, Zone,
 };
 
 use super::{Invalid, fixed, parsed, required};
@@ -475,10 +475,36 @@ impl From<PeerInfo> for v1::Peer {
     }
 }
 
+/// Reads a rank; none when a tracker of an earlier version has not told it.
+pub(super) const fn source_rank(rank: v1::SourceRank) -> Option<SourceRank> {
+    match rank {
+        v1::SourceRank::Unspecified => None,
+        v1::SourceRank::Holder => Some(SourceRank::Holder),
+        v1::SourceRank::Keeper => Some(SourceRank::Keeper),
+        v1::SourceRank::Publisher => Some(SourceRank::Publisher),
+    }
+}
+
+impl From<SourceRank> for v1::SourceRank {
+    fn from(rank: SourceRank) -> Self {
+        match rank {
+            SourceRank::Holder => Self::Holder,
+            SourceRank::Keeper => Self::Keeper,
+            SourceRank::Publisher => Self::Publisher,
+        }
+    }
+}
+
 impl v1::Holder {
     /// Checks a holder of a content of `fragment_count` fragments.
     pub(crate) fn into_holder(self, fragment_count: u32) -> Result<Holder, Invalid> {
+        let untold = if self.keeps {
+            SourceRank::Keeper
+        } else {
+            SourceRank::Holder
+        };
         Ok(Holder {
+            rank: source_rank(self.rank()).unwrap_or(untold),
             peer: required("peer", self.peer)?.try_into()?,
             fragments: FragmentSet::from_bytes(fragment_count, &self.fragments)
                 .map_err(|error| Invalid::field("fragments", error))?,
@@ -493,6 +519,7 @@ impl From<Holder> for v1::Holder {
             peer: Some(holder.peer.into()),
             fragments: holder.fragments.to_bytes().into(),
             keeps: holder.keeps,
+            rank: v1::SourceRank::from(holder.rank).into(),
         }
     }
 }

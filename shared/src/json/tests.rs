@@ -8,8 +8,8 @@ use super::*;
 use crate::model::{
     Binding, CollectionSize, ContentState, Digest, DrainStatus, Extent, FragmentLength, FragmentSet, Health,
     Holder, Incarnation, Listing, Location, Losses, Manifest, PeerId, PeerInfo, PeerMode, PeerState, Reach,
-    Reason, ReasonCode, Repair, ReplicationTarget, Revision as RevisionNumber, Share, Survey, Timestamp,
-    Whole, Why,
+    Reason, ReasonCode, Repair, ReplicationTarget, Revision as RevisionNumber, Share, SourceRank, Survey,
+    Timestamp, Whole, Why,
 };
 
 fn value(shape: impl Serialize) -> Json {
@@ -77,11 +77,13 @@ fn locate_lists_the_holders_of_every_fragment() {
                 peer: peer(1, Some("rack-1")),
                 fragments: first_two,
                 keeps: true,
+                rank: SourceRank::Keeper,
             },
             Holder {
                 peer: peer(2, None),
                 fragments: second_only,
                 keeps: false,
+                rank: SourceRank::Holder,
             },
         ],
         holder_count: 2,
@@ -276,6 +278,7 @@ fn a_directory_is_listed_and_located_with_all_of_its_parts() {
             peer: peer(1, None),
             fragments: FragmentSet::empty(3),
             keeps: true,
+            rank: SourceRank::Keeper,
         }],
         holder_count: 1,
         manifest: manifest(),

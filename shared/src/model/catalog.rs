@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     ContentId, FileMetadata, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, PeerMode, Reach,
-    ReplicationTarget, Revision, Timestamp, Zone,
+    ReplicationTarget, Revision, SourceRank, Timestamp, Zone,
 };
 
 /// A name and its content.
@@ -210,6 +210,8 @@ pub struct Holder {
     pub fragments: FragmentSet,
     /// Whether it keeps them as replicas; otherwise it fetched them for itself and is only a source.
     pub keeps: bool,
+    /// Reason to believe that it has them.
+    pub rank: SourceRank,
 }
 
 /// Location of a content's fragments.
@@ -221,8 +223,8 @@ pub struct Location {
     pub manifest: Manifest,
     /// Health of the content; for a collection, of its parts too.
     pub health: Health,
-    /// Holders of the content itself (of a collection, of its catalog) on live and suspect peers; a random
-    /// choice when there are more than asked for.
+    /// Holders of the content itself (of a collection, of its catalog) on live and suspect peers, those with
+    /// the best rank first; among equals a random choice when there are more than asked for.
     pub holders: Vec<Holder>,
     /// Number of all these holders.
     pub holder_count: u32,

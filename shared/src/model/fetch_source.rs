@@ -28,6 +28,18 @@ impl FetchSourceState {
     }
 }
 
+/// Reason to believe that a source has what it says, the best first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SourceRank {
+    /// It published the content, and has a session.
+    Publisher,
+    /// It keeps the content as a replica that counts; see the tracker's `Purpose::Durable`.
+    Keeper,
+    /// It says that it holds some of it.
+    #[default]
+    Holder,
+}
+
 /// A source of a fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchSource {

@@ -36,7 +36,7 @@ pub use digest_buckets::{DigestBuckets, DigestBucketsError, Holding, HoldingsDig
 pub use durability::{Durability, Endangered, FetchStanding, Losses, Repair, Survey, Why};
 pub use feed::{FeedEvent, FeedPage, FeedPosition};
 pub use fetch_progress::{FetchPhase, Waiting};
-pub use fetch_source::{FetchSource, FetchSourceState};
+pub use fetch_source::{FetchSource, FetchSourceState, SourceRank};
 pub use fragment::{
     BLOCK_LENGTH, BlockSpan, FragmentIndex, FragmentLength, FragmentLengthError, FragmentSet,
     FragmentSetError, MAX_FRAGMENTS,

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{
-    ContentId, DialFailure, DigestBuckets, Epoch, FragmentLength, FragmentSet, Holding, HoldingsDigest,
-    HostPort, Incarnation, Manifest, Mark, PeerId, PeerInfo, ReplicationTarget, RunId, Zone,
+    ContentId, DialFailure, DigestBuckets, Epoch, FragmentLength, FragmentSet, Holder, Holding,
+    HoldingsDigest, HostPort, Incarnation, Manifest, Mark, PeerId, ReplicationTarget, RunId, SourceRank,
+    Zone,
 };
 
 /// Identity of a peer; the first message of a session.
@@ -189,14 +190,17 @@ pub struct Source {
     pub address: HostPort,
     /// Failure domain, if known: a fetcher in the same domain prefers the source.
     pub zone: Option<Zone>,
+    /// Reason to believe it: a fetcher tries those with the best one first.
+    pub rank: SourceRank,
 }
 
-impl From<PeerInfo> for Source {
-    fn from(peer: PeerInfo) -> Self {
+impl From<Holder> for Source {
+    fn from(holder: Holder) -> Self {
         Self {
-            peer: peer.id,
-            address: peer.address,
-            zone: peer.zone,
+            peer: holder.peer.id,
+            address: holder.peer.address,
+            zone: holder.peer.zone,
+            rank: holder.rank,
         }
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use shared::model::{
     CollectionSize, ContentId, Digest, Endangered, Epoch, Extent, FaultKind, FragmentLength, Holder,
-    Incarnation, Manifest, PeerState, PinCount, ReasonCode, ReplicationTarget, RevisedContent, Share, Whole,
+    Incarnation, Manifest, PeerState, PinCount, ReasonCode, ReplicationTarget, RevisedContent, Share,
+    SourceRank, Whole,
 };
 
 use super::*;
@@ -78,6 +79,7 @@ fn a_location_says_who_holds_what_and_how_many_are_not_shown() {
             peer: peer(),
             fragments: set(3, &[0, 1]),
             keeps: true,
+            rank: SourceRank::Keeper,
         }],
         holder_count: 9,
         manifest,

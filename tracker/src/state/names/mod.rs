@@ -22,9 +22,8 @@ use shared::model::{
 };
 
 use super::record::{Fact, NameFact, Past};
-use name_history::Publishers;
 
-pub(crate) use name_history::{Bound, Hold, NameHistory, Revised};
+pub(crate) use name_history::{Bound, Hold, NameHistory, Publishers, Revised};
 pub(crate) use publishing::{Decision, size_of};
 
 /// Revisions of one generation; a restored journal begins the next one (see [`Names::next_generation`]). More
@@ -289,6 +288,12 @@ impl Names {
         let history = self.names.get(name);
         let bound = history.and_then(|history| Some((history, history.get(revision)?.bound()?)));
         bound.map_or(&[], |(history, bound)| history.parts_of(bound))
+    }
+
+    /// Returns the publishers of a revision; none when it is not bound.
+    pub(crate) fn publishers_at(&self, name: &Name, revision: Revision) -> Option<&Publishers> {
+        let bound = self.names.get(name)?.get(revision)?.bound()?;
+        Some(&bound.publishers)
     }
 
     /// Returns the parts of each collection whose catalog is this content, each ascending.

@@ -1,7 +1,10 @@
 //! Worth of a copy: what it counts for. All counts, displays, acknowledgements and orders ask here. The table
 //! in ARCHITECTURE.md ("What a copy counts for") says the same in words.
 
+use shared::model::SourceRank;
+
 use super::Held;
+use crate::state::names::Publishers;
 use crate::state::peers::{Peers, Standing};
 
 /// Purposes that a copy may serve.
@@ -57,6 +60,17 @@ impl Held {
             Purpose::Remain => is_kept && (is_there || is_waited_for),
             Purpose::Expect => is_kept && is_there && (is_live || peers.is_excused(self.peer)),
             Purpose::Note => is_kept && self.is_confirmed && (is_there || is_waited_for),
+        }
+    }
+
+    /// Returns the reason for which readers should believe in the copy: those with the best one are named
+    /// first, so that no crowd of others takes their places in an answer.
+    pub(crate) fn rank(&self, publishers: &Publishers, peers: &Peers) -> SourceRank {
+        let publishes = publishers.contains(self.peer) && !self.is_assigned;
+        match () {
+            () if publishes && self.counts(Purpose::ReadNow, peers) => SourceRank::Publisher,
+            () if self.counts(Purpose::Durable, peers) => SourceRank::Keeper,
+            () => SourceRank::Holder,
         }
     }
 }

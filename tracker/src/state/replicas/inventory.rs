@@ -151,11 +151,11 @@ impl Replicas {
         rng: &mut impl Rng,
     ) -> Option<Order> {
         let fragments = self.assignments.get(content, peer)?.wanted().clone();
-        let manifest = cx.names.content(content)?.manifest().clone();
-        let sources = self.sources(cx.peers, &manifest, peer, &fragments, rng);
+        let content = cx.names.content(content)?;
+        let sources = self.sources(cx.peers, content, peer, &fragments, rng);
         Some(Order::Assign {
             epoch: cx.epoch,
-            manifest,
+            manifest: content.manifest().clone(),
             fragments,
             sources,
         })

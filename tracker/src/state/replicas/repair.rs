@@ -106,7 +106,7 @@ impl Replicas {
         }
         // Each peer gets one order, however many extents: an order carries the whole manifest.
         for (peer, fragments) in std::mem::take(&mut plan.chosen) {
-            self.send(cx, &plan.manifest, peer, fragments, rng, out);
+            self.send(cx, content, peer, fragments, rng, out);
         }
         result
     }
@@ -277,7 +277,7 @@ impl Replicas {
     fn send(
         &self,
         cx: &Context<'_>,
-        manifest: &Manifest,
+        content: &Content,
         peer: PeerId,
         fragments: FragmentSet,
         rng: &mut impl Rng,
@@ -286,48 +286,49 @@ impl Replicas {
         let Some(session) = cx.peers.ready_session(peer) else {
             return;
         };
-        let sources = self.sources(cx.peers, manifest, peer, &fragments, rng);
+        let sources = self.sources(cx.peers, content, peer, &fragments, rng);
         let order = Order::Assign {
             epoch: cx.epoch,
-            manifest: manifest.clone(),
+            manifest: content.manifest().clone(),
             fragments,
             sources,
         };
         out.send(session.id(), order);
     }
 
-    /// Returns peers to fetch these fragments from: live ones in reach before others, idle before busy with
-    /// repair, holders of all before holders of some, otherwise in random order.
+    /// Returns peers to fetch these fragments from: live ones in reach before others, those with a better rank
+    /// before others, idle before busy with repair, holders of all before holders of some, otherwise in random
+    /// order.
     pub(super) fn sources(
         &self,
         peers: &Peers,
-        manifest: &Manifest,
+        content: &Content,
         except: PeerId,
         wanted: &FragmentSet,
         rng: &mut impl Rng,
     ) -> Vec<Source> {
-        let held = self.holders.of(manifest.content()).iter();
+        let held = self.holders.of(content.id()).iter();
         let useful = held.filter(|held| {
             held.peer != except && held.counts(Purpose::Offer, peers) && held.fragments.intersects(wanted)
         });
         let mut ranked: Vec<_> = useful
             .map(|held| {
-                (
-                    !held.counts(Purpose::ReadNow, peers),
-                    !self.budget.has_source(&self.assignments, held.peer),
-                    !held.fragments.covers(wanted),
-                    held.peer,
-                )
+                let is_away = !held.counts(Purpose::ReadNow, peers);
+                let rank = held.rank(content.publishers(), peers);
+                let is_busy = !self.budget.has_source(&self.assignments, held.peer);
+                let has_some = !held.fragments.covers(wanted);
+                ((is_away, rank, is_busy, has_some), held.peer)
             })
             .collect();
         ranked.shuffle(rng);
-        ranked.sort_by_key(|(is_away, is_busy, has_some, _)| (*is_away, *is_busy, *has_some));
-        let addressed = ranked.into_iter().filter_map(|(.., peer)| {
+        ranked.sort_by_key(|(order, _)| *order);
+        let addressed = ranked.into_iter().filter_map(|((_, rank, ..), peer)| {
             let known = peers.get(peer)?;
             Some(Source {
                 peer,
                 address: known.address().clone(),
                 zone: known.zone().cloned(),
+                rank,
             })
         });
         addressed.take(MAX_SOURCES).collect()

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use shared::model::{Hello, Incarnation, PeerId, PeerMode, RunTraits, Timestamp};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use shared::model::{ContentRef, Hello, Incarnation, PeerId, PeerMode, RunTraits, SourceRank, Timestamp};
 
-use super::world::address;
+use super::world::{self, World, address, content, name};
 use crate::state::peers::MAX_PEERS;
 use crate::state::record::Registration;
 use crate::state::{Command, Fact, Record, Rejection, SessionId, State};
@@ -106,4 +108,33 @@ fn who_left_or_kept_nothing_makes_room_first_and_at_once() {
     assert_eq!(refused, Err(Rejection::TooManyPeers(MAX_PEERS)));
     hello(&mut state, 3).expect("a peer that is known is always welcome");
     state.check();
+}
+
+#[test]
+fn a_crowd_that_holds_nothing_pushes_no_keeper_out_of_an_answer() {
+    let (mut world, bytes) = (World::with_peers(2), content(1, 4));
+    world.publish(1, "a", &bytes, 2);
+    world.obey();
+    for n in 3..=250 {
+        world.join(n);
+        world.holds(n, &bytes, bytes.all_fragments(), false);
+    }
+    // Each publishes the same content under a name of its own, too; that makes none a publisher of this name.
+    for n in 200..=250 {
+        world.publish(n, &format!("fake/{n}"), &bytes, 1);
+        world.holds(n, &bytes, bytes.all_fragments(), false);
+    }
+    let mut rng = StdRng::seed_from_u64(7);
+    for _ in 0..100 {
+        let asked = ContentRef::Name(name("a")).into();
+        let location = world.state.locate(&asked, 8, None, &mut rng).expect("bound");
+        let ranks: Vec<_> = location.holders.iter().map(|holder| holder.rank).collect();
+        assert_eq!(location.holders[0].peer.id, world::peer(1));
+        assert_eq!(location.holders[1].peer.id, world::peer(2));
+        assert_eq!(
+            &ranks[..3],
+            [SourceRank::Publisher, SourceRank::Keeper, SourceRank::Holder]
+        );
+        assert_eq!((location.holders.len(), location.holder_count), (8, 250));
+    }
 }

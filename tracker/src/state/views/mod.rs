@@ -7,7 +7,7 @@ mod survey;
 mod whole;
 
 use rand::Rng;
-use rand::seq::{IndexedRandom as _, SliceRandom as _};
+use rand::seq::SliceRandom as _;
 use shared::model::{
     Asked, Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, Health,
     Holder, Listing, Location, Manifest, Name, PeerId, PeerInfo, PeerState, Revision, RevisionEntry,
@@ -17,7 +17,7 @@ use shared::model::{
 use super::State;
 use super::command::Rejection;
 use super::history::Gap;
-use super::names::{Bound, Hold, NameHistory, Revised};
+use super::names::{Bound, Hold, NameHistory, Publishers, Revised};
 use super::peers::{Peer, Standing};
 use super::replicas::{Portion, Purpose};
 
@@ -116,7 +116,7 @@ impl State {
     }
 
     /// Returns the holders of a content, and how the collection stands whose catalog it is. When there are
-    /// more than `max_holders`, `rng` chooses.
+    /// more than `max_holders`, those with the best rank are named, and `rng` chooses among equals.
     ///
     /// # Errors
     /// As [`Self::resolve`].
@@ -132,31 +132,49 @@ impl State {
         let bitmap_bytes = content.manifest().fragment_count().div_ceil(8).max(1);
         let most = (MAX_BITMAP_BYTES / bitmap_bytes) as usize;
         let held = self.replicas.holders_of(binding.content).iter();
-        let (all, away): (Vec<_>, Vec<_>) = held
+        let publishers = self.publishers(what, &whole);
+        let offered = held
             .filter(|held| held.counts(Purpose::Offer, &self.peers) && Some(held.peer()) != except)
-            .partition(|held| held.counts(Purpose::Read, &self.peers));
-        let most = max_holders.min(most);
-        let mut chosen: Vec<_> = all.sample(rng, most).copied().collect();
-        // Sampling keeps no order; a caller that tries holders in turn should not always begin with the same.
-        chosen.shuffle(rng);
-        chosen.extend(away.iter().take(most - chosen.len()));
+            .map(|held| {
+                let is_away = !held.counts(Purpose::Read, &self.peers);
+                (is_away, held.rank(publishers, &self.peers), held)
+            });
+        let mut offered: Vec<_> = offered.collect();
+        // A caller that tries holders in turn should not always begin with the same.
+        offered.shuffle(rng);
+        offered.sort_by_key(|(is_away, rank, _)| (*is_away, *rank));
         let count = content.manifest().fragment_count();
-        let holders = chosen.into_iter().filter_map(|held| {
+        let chosen = offered.iter().take(max_holders.min(most));
+        let holders = chosen.filter_map(|(_, rank, held)| {
             let peer = self.replicas.describe(self.peers.get(held.peer())?);
             Some(Holder {
                 peer,
                 fragments: held.fragments().to_set(count),
                 keeps: held.counts(Purpose::Remain, &self.peers),
+                rank: *rank,
             })
         });
         Ok(Location {
             holders: holders.collect(),
-            holder_count: u32::try_from(all.len() + away.len()).unwrap_or(u32::MAX),
+            holder_count: u32::try_from(offered.len()).unwrap_or(u32::MAX),
             manifest: content.manifest().clone(),
             health: whole.health(self),
             whole: Some(whole.describe(self, max_holders, except, rng)),
             binding: whole.binding,
         })
+    }
+
+    /// Returns the publishers of the revision that is asked about: whoever publishes the same content under
+    /// another name is none of them. Of an id, all publishers.
+    fn publishers<'a>(&'a self, what: &Asked, whole: &Whole<'a>) -> &'a Publishers {
+        let named = match &what.content {
+            ContentRef::Name(_) => {
+                let binding = &whole.binding;
+                self.names.publishers_at(&binding.name, binding.revision)
+            }
+            ContentRef::Id(_) | ContentRef::Inside(_) => None,
+        };
+        named.unwrap_or_else(|| whole.content.publishers())
     }
 
     /// Returns the health of a content; of a collection's catalog, together with its parts.
