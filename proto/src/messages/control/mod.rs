@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use entries::{EntryKind, Listed};
-pub use plan::Planned;
+pub use plan::{Planned, Writes};
 use shared::collection::{Mode, Rules, Selection, Unsupported};
 use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, DialFailure, Epoch, FetchPhase, FetchSource, FragmentLength,
