@@ -50,8 +50,8 @@ async fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Writes a frame again and again, and reads nothing. Returns the bytes that were taken until nothing more was,
-/// or `most`.
+/// Writes a frame again and again, and reads nothing. Returns the bytes that were taken until nothing more
+/// was, or `most`.
 async fn flood(stream: &mut TcpStream, frame: &[u8], most: usize) -> usize {
     let frames = frame.repeat(1 + (64 << 10) / frame.len());
     let mut taken = 0;

@@ -16,7 +16,7 @@ use crate::{all_below, publish, text};
 /// Time in which a program starts or says why not, and in which it stops.
 const SOON: Duration = Duration::from_secs(20);
 
-/// What is put where a file was.
+/// Puts something else where a file was.
 fn replace(path: &Path, kind: &str) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         fs::remove_file(path)?;

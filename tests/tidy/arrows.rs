@@ -113,6 +113,7 @@ pub(crate) const STORE: &[Row] = &[
             "copies", "error", "files", "index", "kept", "layout", "lib", "strays",
         ],
     ),
+    ("restorations", &["disk", "error"]),
     ("room", &["error", "files", "kept", "layout", "lib"]),
     (
         "salvage",

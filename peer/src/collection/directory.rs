@@ -97,8 +97,8 @@ impl Directory {
         })
     }
 
-    /// Refuses a file for which there is no room now, so that the disk keeps the rest that the store leaves to
-    /// others: a small catalog can name the same bytes a million times.
+    /// Refuses a file for which there is no room now, so that the disk keeps the rest that the store leaves
+    /// to others: a small catalog can name the same bytes a million times.
     fn require_room(&self, bytes: u64) -> io::Result<()> {
         match bytes > 0 && self.disk()?.free < bytes {
             true => Err(Errno::NOSPC.into()),

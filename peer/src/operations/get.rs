@@ -138,7 +138,8 @@ pub(super) async fn check(node: &Node, get: &Get, manifest: &Manifest) -> Result
     Ok(false)
 }
 
-/// Returns the room that the output needs, and that is there; `entry` is the part of the content that is here.
+/// Returns the room that the output needs, and that is there; `entry` is the part of the content that is
+/// here.
 ///
 /// # Errors
 /// When the output's disk cannot be looked at.

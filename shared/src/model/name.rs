@@ -100,9 +100,9 @@ impl Name {
         Ok(Self(text))
     }
 
-    /// Refuses a name of which a part shows nothing: one of spaces, of characters without width, of marks that
-    /// combine with others or turn the direction of the text. Nobody could tell such names apart or type them.
-    /// Names that are bound already stay, so this is asked of those that are to be bound.
+    /// Refuses a name of which a part shows nothing: one of spaces, of characters without width, of marks
+    /// that combine with others or turn the direction of the text. Nobody could tell such names apart or
+    /// type them. Names that are bound already stay, so this is asked of those that are to be bound.
     ///
     /// # Errors
     /// [`NameError::Invisible`].
