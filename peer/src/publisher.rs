@@ -153,8 +153,10 @@ impl Publisher {
     /// tracker, an update follows the revision that this node last knew; others ask later.
     ///
     /// # Errors
-    /// Conflict when the name is bound to another content.
+    /// Conflict when the name is bound to another content; InvalidArgument for one that shows nothing.
     pub async fn follow(&self, mut publication: Publication) -> Result<Publication, RemoteError> {
+        let visible = publication.name.require_visible();
+        visible.map_err(|error| RemoteError::new(ErrorCode::InvalidArgument, error.to_string()))?;
         let asked = match self.0.network.connection_soon().await {
             Ok(connection) => connection.catalog.head(&publication.name).await,
             Err(error) => Err(error),

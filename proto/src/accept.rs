@@ -251,6 +251,13 @@ fn prepare(stream: &TcpStream, ends: Ends) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes the settings of connections.
+///
+/// Frames that carry no request have bounds that need no setting. Before a frame is read, the answer to the
+/// last PING or SETTINGS has been written: a connection holds one of each, and a client that takes no answers
+/// is read no further. WINDOW_UPDATE has no answer and keeps one number, which ends the connection when it
+/// overflows. Streams that are reset early are counted (20 that wait, 1,024 in all, then the connection
+/// ends), and a task that always has something to read yields to the others.
 fn connection_builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder

@@ -19,11 +19,13 @@
 
 mod salvage;
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 pub use salvage::salvage;
+
+use crate::data_files;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
@@ -61,7 +63,9 @@ fn is_marked(database: &Path) -> bool {
 /// # Errors
 /// When it cannot be written.
 pub fn mark(database: &Path) -> io::Result<()> {
-    File::create(marker_of(database))?.sync_all()?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    data_files::open(&marker_of(database), &options)?.sync_all()?;
     sync_directory_of(database)
 }
 
@@ -78,9 +82,7 @@ pub fn unmark(database: &Path) -> io::Result<()> {
 }
 
 fn sync_directory_of(database: &Path) -> io::Result<()> {
-    database
-        .parent()
-        .map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    database.parent().map_or(Ok(()), data_files::sync_directory)
 }
 
 /// Returns the path of a database's write-ahead log.
@@ -106,8 +108,9 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
 /// # Errors
 /// When they cannot be read.
 pub fn examine(database: &Path) -> io::Result<Verdict> {
+    require_files(database)?;
     let is_marked = is_marked(database);
-    let log = match present(File::open(log_of(database)))? {
+    let log = match present(data_files::open_to_read(&log_of(database)))? {
         None => None,
         Some(file) => match read_log(BufReader::new(file))? {
             Ok(log) => Some(log),
@@ -135,10 +138,18 @@ pub fn examine(database: &Path) -> io::Result<Verdict> {
     }
 }
 
+/// Refuses anything else where SQLite opens files by itself: it would wait for the other end of a pipe.
+fn require_files(database: &Path) -> io::Result<()> {
+    for suffix in ["-shm", "-journal"] {
+        present(data_files::open_to_read(&beside(database, suffix)))?;
+    }
+    Ok(())
+}
+
 /// Looks at the file alone; returns none for one that is empty beside a log.
 fn examine_file(database: &Path, log: &Log) -> io::Result<Option<Verdict>> {
     let damaged = |what: String| Ok(Some(Verdict::Damaged(what)));
-    let Some(mut file) = present(File::open(database))? else {
+    let Some(mut file) = present(data_files::open_to_read(database))? else {
         return Ok((log.frames == 0).then_some(Verdict::Absent));
     };
     let length = file.metadata()?.len();

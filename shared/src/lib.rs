@@ -6,11 +6,13 @@
 //! places. [`runtime`] has the needs of every service: time, tasks, signals, logs. [`language`] has messages
 //! to people in English and Spanish. [`database`] looks at database files before
 //! SQLite does. [`refusal`] says which kind of failure a disk's refusal is. [`json`] has
-//! the documents that programs print and answer with. [`own_data`] recognises a program's data directory.
+//! the documents that programs print and answer with. [`own_data`] recognises a program's data directory,
+//! [`data_files`] opens the files in it.
 //!
 //! This crate knows nothing of gRPC, protobuf or HTTP: `proto` depends on it, never the other way.
 
 pub mod collection;
+pub mod data_files;
 pub mod database;
 pub mod error;
 pub mod hash;

@@ -245,3 +245,53 @@ fn a_lying_publisher_writes_nothing_outside_of_the_directory() -> Result<()> {
     assert_eq!(all_below(&outside), Vec::<PathBuf>::new());
     Ok(())
 }
+
+#[test]
+fn the_same_get_again_refreshes_the_directory_that_it_made() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let tree = cluster.path("tree");
+    fs::create_dir(&tree)?;
+    plant(&tree)?;
+    let (publisher, reader) = (cluster.peer(0), cluster.peer(1));
+    drop(publisher.run(["add", text(&tree), "--replicas", "1"]).expect(0));
+    let new = cluster.path("new");
+    let get = ["get", "tree", "--output", text(&new), "--force"];
+    let plan = reader
+        .run(["get", "tree", "--output", text(&new), "--dry-run", "--json"])
+        .expect(0)
+        .json();
+    let (written, free) = (plan["written"].as_u64(), plan["free"].as_u64());
+    assert!(written.is_some_and(|written| written > 3 * MIB), "{plan}");
+    assert!(free > written, "{plan}");
+    drop(reader.run(get).expect(0));
+    assert_eq!(seen(&new), seen(&tree));
+    // Nothing has changed, then a file has, then one is missing.
+    for change in [None, Some("d5/small 5"), Some("large")] {
+        if let Some(path) = change {
+            fs::write(tree.join(path), b"changed")?;
+            let add = ["add", text(&tree), "--replicas", "1", "--update"];
+            drop(publisher.run(add).expect(0));
+            fs::remove_file(new.join("d1/small 1"))?;
+        }
+        let plan = reader.run(["get", "tree", "-o", text(&new), "--dry-run", "--json", "--force"]);
+        assert_eq!(plan.expect(0).json()["output"], text(&new));
+        let again = reader.run(get).expect(0);
+        assert!(again.stdout.contains(text(&new)), "{}", again.stdout);
+        assert_eq!(seen(&new), seen(&tree), "{change:?}");
+    }
+    // Another name, and a directory of the user's own: into it, as `cp` does.
+    drop(publisher.run(["rename", "tree", "other"]).expect(0));
+    drop(reader.run(["get", "other", "--output", text(&new)]).expect(0));
+    assert_eq!(seen(&new.join("other")), seen(&tree));
+    let own = cluster.path("own");
+    fs::create_dir(&own)?;
+    for _ in 0..2 {
+        drop(reader.run(["get", "other", "--output", text(&own)]).expect(0));
+        assert_eq!(seen(&own.join("other")), seen(&tree));
+    }
+    fs::remove_dir_all(&new)?;
+    fs::create_dir(&new)?;
+    drop(reader.run(["get", "other", "--output", text(&new)]).expect(0));
+    assert_eq!(seen(&new.join("other")), seen(&tree));
+    Ok(())
+}

@@ -213,3 +213,50 @@ fn a_start_on_a_full_or_read_only_disk_says_so() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+#[ignore = "needs root, to mount a small disk"]
+fn a_directory_that_does_not_fit_is_refused_before_it_is_written() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let (tree, disk) = (cluster.path("tree"), cluster.path("disk"));
+    fs::create_dir(&tree)?;
+    fs::create_dir(&disk)?;
+    // The same bytes under many names: little to store and to fetch, and much to write.
+    let (small, large) = (vec![7; 10_000], vec![9; 200_000]);
+    for n in 0..40 {
+        fs::write(tree.join(format!("small {n}")), &small)?;
+    }
+    for n in 0..4 {
+        fs::write(tree.join(format!("large {n}")), &large)?;
+    }
+    drop(
+        cluster
+            .peer(0)
+            .run(["add", text(&tree), "--replicas", "1"])
+            .expect(0),
+    );
+    let mount = format!("mount -t tmpfs -o size=1m none {} && exec \"$@\"", text(&disk));
+    let into = disk.join("out");
+    // A node of its own, which sees the small disk, runs for this command alone.
+    let data = cluster.path("transient");
+    let line = |more: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &mount, "sh"]);
+        command.arg(binaries::path("peer"));
+        command.args(["get", "tree", "--output", text(&into), "--data-dir", text(&data)]);
+        command.args(["--tracker", cluster.tracker.address()]).args(more);
+        Outcome::from(command.output().expect("util-linux is there"))
+    };
+    for more in [&[][..], &["--dry-run"], &["--include", "large*"]] {
+        let refused = line(more);
+        let fits = more.first() == Some(&"--include");
+        assert_eq!(
+            refused.code,
+            if fits { 0 } else { 9 },
+            "{more:?}: {}",
+            refused.stderr
+        );
+        assert!(!refused.stderr.contains("os error"), "{}", refused.stderr);
+    }
+    Ok(())
+}

@@ -24,6 +24,7 @@ mod menu;
 mod mistakes;
 mod pages;
 mod passing;
+mod pipes;
 mod reach;
 mod rebuild;
 mod removal;

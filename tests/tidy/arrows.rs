@@ -7,7 +7,8 @@ pub(crate) type Row = (&'static str, &'static [&'static str]);
 /// settings follow their file in a task), their files make no circle.
 pub(crate) const SHARED: &[Row] = &[
     ("collection", &["error", "model"]),
-    ("database", &[]),
+    ("data_files", &[]),
+    ("database", &["data_files"]),
     ("error", &[]),
     ("hash", &["model"]),
     ("json", &["collection", "model"]),
@@ -109,6 +110,7 @@ pub(crate) const STORE: &[Row] = &[
             "copies", "error", "files", "index", "kept", "layout", "lib", "strays",
         ],
     ),
+    ("restorations", &["disk", "error"]),
     ("room", &["error", "files", "kept", "layout", "lib"]),
     (
         "salvage",

@@ -308,7 +308,7 @@ pub(super) async fn get(
 ) -> Result<(), Failure> {
     let (client, status) = (&node.client, &node.status);
     let (content, selection) = (&get.content.clone(), get.selection.clone());
-    let output = shown.unwrap_or_else(|| get.output.clone());
+    let (meant, is_to_path) = (get.output.clone(), shown.is_none());
     let planned = client
         .plan(get)
         .await
@@ -326,16 +326,20 @@ pub(super) async fn get(
         ContentRef::Id(_) => planned.name.to_string(),
         named => named.to_string(),
     };
+    let writes = planned.writes.filter(|_| is_to_path);
     let is_all = selection.is_all() && name == planned.name.as_str();
     let plan = GetPlan {
         content: planned.content.to_string(),
         length: planned.length,
         directory: planned.files.is_some(),
         files: planned.files.filter(|_| !is_all),
-        output,
+        // The node may know better: it goes on where it was.
+        output: shown.or(planned.output).unwrap_or(meant),
         name,
         here: planned.here,
         bytes: planned.missing,
+        written: writes.map(|writes| writes.bytes),
+        free: writes.map(|writes| writes.free),
         sources: planned.sources.iter().map(source).collect(),
         source_count: planned.source_count,
         available: planned.is_available,
@@ -343,7 +347,14 @@ pub(super) async fn get(
     };
     context.out.json(&plan);
     context.out.line(&get_text(&plan));
-    Ok(())
+    match writes.filter(|writes| writes.bytes > writes.free) {
+        Some(writes) => {
+            let (needed, free) = (ByteCount::new(writes.bytes), ByteCount::new(writes.free));
+            let why = words::cannot(words::get(content), words::does_not_fit(needed, free));
+            Err(Failure::new(Exit::Full, why).hint(words::make_room()))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Returns the least time for a number of bytes, when there is a limit; otherwise it depends on unmeasured
@@ -425,6 +436,9 @@ fn get_text(plan: &GetPlan) -> String {
             how_long(plan.expected_ms),
         ),
     ];
+    if let (Some(written), Some(free)) = (plan.written, plan.free) {
+        lines.push(words::would_write(ByteCount::new(written), ByteCount::new(free)));
+    }
     for source in &plan.sources {
         let fragments = words::fragments(source.fragments);
         let has = ByteCount::new(source.bytes);

@@ -16,7 +16,7 @@ use rustix::fs::{Access, AtFlags, CWD, FileType, Mode as FsMode, OFlags, RenameF
 use rustix::io::Errno;
 use shared::collection::{Attributes, ModifiedAt};
 
-use store::{set_file_metadata, special_kind, times};
+use store::{free_on, set_file_metadata, special_kind, times};
 
 /// Finding at a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,17 @@ pub(super) enum Found {
     Link,
     /// A device, a pipe or a socket, or a link to one.
     Special(&'static str),
+}
+
+/// The disk of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Disk {
+    /// Tells it from others.
+    pub(super) device: u64,
+    /// Bytes that may be used.
+    pub(super) free: u64,
+    /// Bytes of the longest name.
+    pub(super) longest_name: usize,
 }
 
 /// An open directory.
@@ -74,6 +85,25 @@ impl Directory {
             }
             other => Found::Special(special_kind(other).unwrap_or("something else")),
         }))
+    }
+
+    /// Returns the disk of this directory.
+    pub(super) fn disk(&self) -> io::Result<Disk> {
+        let disk = rustix::fs::fstatvfs(&self.fd)?;
+        Ok(Disk {
+            device: rustix::fs::fstat(&self.fd)?.st_dev,
+            free: free_on(&disk),
+            longest_name: usize::try_from(disk.f_namemax).unwrap_or(usize::MAX),
+        })
+    }
+
+    /// Refuses a file for which there is no room now, so that the disk keeps the rest that the store leaves
+    /// to others: a small catalog can name the same bytes a million times.
+    fn require_room(&self, bytes: u64) -> io::Result<()> {
+        match bytes > 0 && self.disk()?.free < bytes {
+            true => Err(Errno::NOSPC.into()),
+            false => Ok(()),
+        }
     }
 
     /// Refuses a directory in which this user can make nothing, not even after it was [`Unlocked`].
@@ -170,6 +200,7 @@ impl Directory {
         {
             return set_file_metadata(&same, attributes);
         }
+        self.require_room((bytes.len() as u64).saturating_sub(total(holes)))?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = FsMode::RUSR | FsMode::WUSR;
         let file = File::from(rustix::fs::openat(&self.fd, place.partial, flags, mode)?);
@@ -286,6 +317,12 @@ impl Drop for Unlocked {
             }
         }
     }
+}
+
+/// Adds up the bytes of ranges.
+pub(super) fn total(ranges: &[Range<u64>]) -> u64 {
+    let bytes = ranges.iter().map(|range| range.end.saturating_sub(range.start));
+    bytes.fold(0, u64::saturating_add)
 }
 
 /// Writes all bytes except holes of zeros.

@@ -18,9 +18,9 @@ use shared::collection::{Attributes, Catalog, Data, File, Kind, Mode, Selection}
 use shared::model::{ContentId, FragmentSet, Manifest};
 use shared::own_data::{OwnData, Owner};
 
-use super::directory::{Directory, Found, Placing, Unlocked, partial};
+use super::directory::{Directory, Disk, Found, Placing, Unlocked, partial, total};
 use super::error::{CollectionError, in_data_directory};
-use store::{FragmentStore, VerifiedReader};
+use store::{FragmentStore, Place, Room, VerifiedReader};
 
 /// The restoration of a collection, or of a part of it, into a directory.
 #[derive(Debug)]
@@ -42,6 +42,15 @@ pub struct Restoration {
     unlocked: Unlocked,
     /// Small files and links that are written.
     written: AtomicU64,
+}
+
+/// Surroundings of an entry in the output, before anything is written.
+#[derive(Clone, Copy)]
+struct Surroundings<'a> {
+    /// Its parent directory and the thing that has its name there, if there is one.
+    found: Option<(&'a Directory, Found)>,
+    /// Disk of the nearest directory that is there.
+    disk: Disk,
 }
 
 /// Longest path that the system takes.
@@ -233,11 +242,10 @@ impl Restoration {
     /// # Errors
     /// When something is in the way, may not be written to, or has a name that the system does not take.
     pub fn check(&self) -> Result<(), CollectionError> {
-        let (output, longest_name) = self.check_output()?;
-        let visit = |found: Option<(&Directory, Found)>, at: usize, place: &Path| {
+        let visit = |Surroundings { found, disk }: Surroundings<'_>, at: usize, place: &Path| {
             let kind = &self.catalog.entries()[at].kind;
             let is_by_path = matches!(kind, Kind::File(file) if matches!(file.data, Data::Whole(_)));
-            if self.name(at).len() > longest_name || is_by_path && place.as_os_str().len() > MAX_PATH {
+            if self.name(at).len() > disk.longest_name || is_by_path && place.as_os_str().len() > MAX_PATH {
                 return Err(CollectionError::at_place("write", place)(
                     Errno::NAMETOOLONG.into(),
                 ));
@@ -250,45 +258,81 @@ impl Restoration {
                 (_, Some((directory, found))) => self.check_entry(directory, found, at, place),
             }
         };
-        self.look_through(output, visit)
+        self.look_through(visit)
     }
 
-    /// Visits every wanted entry, with what is there already.
+    /// Returns the room that the files need which are not there yet, and the room that is there: on the disk
+    /// that has too little, if one has. Files that `store` writes in place have their room already.
+    ///
+    /// # Errors
+    /// When something cannot be looked at.
+    pub fn room(&self, store: &impl FragmentStore) -> Result<Room, CollectionError> {
+        let mut disks: BTreeMap<u64, Room> = BTreeMap::new();
+        let visit = |Surroundings { found, disk }: Surroundings<'_>, at: usize, place: &Path| {
+            let available = disk.free;
+            let room = disks.entry(disk.device);
+            let room = room.or_insert(Room { needed: 0, available });
+            if let Kind::File(file) = &self.catalog.entries()[at].kind {
+                let there = match found {
+                    Some((_, Found::File(length))) => length,
+                    _ if is_placed(store, file, place) => file.length,
+                    _ => 0,
+                };
+                let bytes = file.length.saturating_sub(total(&file.holes));
+                let bytes = bytes.saturating_sub(there);
+                room.needed = room.needed.saturating_add(bytes);
+            }
+            Ok(())
+        };
+        self.look_through(visit)?;
+        let tightest = |room: &Room| (room.needed.saturating_sub(room.available), room.needed);
+        match disks.into_values().max_by_key(tightest) {
+            Some(room) => Ok(room),
+            None => Ok(Room {
+                needed: 0,
+                available: self.check_output()?.1.free,
+            }),
+        }
+    }
+
+    /// Visits every wanted entry, with its surroundings.
     fn look_through(
         &self,
-        output: Option<Directory>,
-        mut visit: impl FnMut(Option<(&Directory, Found)>, usize, &Path) -> Result<(), CollectionError>,
+        mut visit: impl FnMut(Surroundings<'_>, usize, &Path) -> Result<(), CollectionError>,
     ) -> Result<(), CollectionError> {
-        let mut open = vec![(self.top, output, self.output.clone())];
+        let (output, disk) = self.check_output()?;
+        let mut open = vec![(self.top, output, disk, self.output.clone())];
         for at in &self.wanted {
             let entry = &self.catalog.entries()[*at];
             while open.len() > 1 && open.last().is_some_and(|(of, ..)| *of != entry.parent()) {
                 open.pop();
             }
-            let Some((_, directory, path)) = open.last() else {
+            let Some((_, directory, disk, path)) = open.last() else {
                 break;
             };
-            let place = path.join(self.name(*at));
+            let (disk, place) = (*disk, path.join(self.name(*at)));
             let found = match directory {
                 Some(directory) => directory.look(self.name(*at)),
                 None => Ok(None),
             };
             let found = found.map_err(CollectionError::at_place("look at", &place))?;
             let found = directory.as_ref().zip(found);
-            visit(found, *at, &place)?;
+            visit(Surroundings { found, disk }, *at, &place)?;
             if !matches!(entry.kind, Kind::Directory(_)) {
                 continue;
             }
-            let below = match found {
+            let (below, disk) = match found {
                 Some((directory, Found::Directory)) => {
                     let below = directory.go_into(entry.name());
                     let below = below.map_err(CollectionError::at_place("open", &place))?;
                     check_directory(&below, &place)?;
-                    Some(below)
+                    let disk = below.disk();
+                    let disk = disk.map_err(CollectionError::at_place("look at", &place))?;
+                    (Some(below), disk)
                 }
-                _ => None,
+                _ => (None, disk),
             };
-            open.push((Some(*at), below, place));
+            open.push((Some(*at), below, disk, place));
         }
         Ok(())
     }
@@ -311,13 +355,8 @@ impl Restoration {
         Ok(())
     }
 
-    /// Checks the output, and returns it if it is there, and the longest name that its file system takes.
-    fn check_output(&self) -> Result<(Option<Directory>, usize), CollectionError> {
-        let longest_name = |path: &Path| {
-            let disk = rustix::fs::statvfs(path)
-                .map_err(|error| CollectionError::at_place("look at", path)(error.into()));
-            disk.map(|disk| usize::try_from(disk.f_namemax).unwrap_or(usize::MAX))
-        };
+    /// Checks the output, and returns it if it is there, and its disk.
+    fn check_output(&self) -> Result<(Option<Directory>, Disk), CollectionError> {
         for path in self.output.ancestors() {
             match fs::metadata(path) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -331,12 +370,15 @@ impl Restoration {
                         let writable = directory.require_writable(false);
                         writable.map_err(CollectionError::at_place("write into", path))?;
                     }
-                    let there = (path == self.output).then_some(directory);
-                    return Ok((there, longest_name(path)?));
+                    let disk = directory.disk();
+                    let disk = disk.map_err(CollectionError::at_place("look at", path))?;
+                    return Ok(((path == self.output).then_some(directory), disk));
                 }
             }
         }
-        Ok((None, usize::MAX))
+        Err(CollectionError::at_place("write", &self.output)(
+            Errno::NOENT.into(),
+        ))
     }
 
     /// Checks that a file or link can take its place.
@@ -376,7 +418,7 @@ impl Restoration {
             return Ok(());
         }
         let mut small = SmallFiles::of(store);
-        let visit = |found: Option<(&Directory, Found)>, at: usize, place: &Path| {
+        let visit = |Surroundings { found, .. }: Surroundings<'_>, at: usize, place: &Path| {
             let (Some((directory, _)), Kind::File(file)) = (found, &self.catalog.entries()[at].kind) else {
                 return Ok(());
             };
@@ -391,7 +433,7 @@ impl Restoration {
                 Err(error) => Err(CollectionError::at_place("read", place)(error)),
             }
         };
-        self.look_through(self.check_output()?.0, visit)
+        self.look_through(visit)
     }
 
     /// Makes the output and the directories in it.
@@ -494,6 +536,17 @@ impl Restoration {
         }
         Ok(())
     }
+}
+
+/// Whether the store writes a large file at its place, where it has taken the room for it.
+fn is_placed(store: &impl FragmentStore, file: &File, place: &Path) -> bool {
+    let Data::Whole(content) = file.data else {
+        return false;
+    };
+    store.entry(content).is_some_and(|entry| match entry.place {
+        Place::Partial { output, .. } => output == place,
+        Place::File(_) | Place::Store => false,
+    })
 }
 
 /// Checks a directory of the collection that is there.

@@ -1,5 +1,7 @@
 //! Round trips on real directories, and hostile surroundings.
 
+mod room;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -364,30 +366,6 @@ fn nothing_is_written_when_anything_is_in_the_way() {
         assert!(refused.to_string().contains(place), "{refused}");
         assert_eq!(standing(&out), before, "nothing is half applied");
     }
-}
-
-#[test]
-fn a_restoration_that_ends_early_leaves_modes_as_they_were() {
-    let node = usual();
-    let catalog = node.add(&Selection::default(), None).expect("added");
-    node.restore(&catalog, None, "out", false).expect("restored");
-    let mode = |path: &str| fs::metadata(node.path(path)).expect("is there").mode() & 0o777;
-    for (path, read_only) in [("out/b", 0o500), ("out", 0o555)] {
-        fs::set_permissions(node.path(path), fs::Permissions::from_mode(read_only)).expect("changes");
-    }
-    let (all, out) = (Selection::default(), node.path("out"));
-    let restoration = Restoration::new(catalog, None, &all, &out, (true, Mode::of(0))).expect("planned");
-    restoration.check().expect("its own directories are no obstacle");
-    restoration.make_directories().expect("all are there");
-    assert_eq!(
-        (mode("out"), mode("out/b"), mode("out/empty")),
-        (0o755, 0o700, 0o755)
-    );
-    drop(restoration);
-    assert_eq!(
-        (mode("out"), mode("out/b"), mode("out/empty")),
-        (0o555, 0o500, 0o555)
-    );
 }
 
 #[test]

@@ -4,12 +4,12 @@
 //! lock. A killed node leaves the file behind, so that it counts only while the directory is locked. Beside
 //! it, as private, `http-token` has the header for the node's HTTP side: `curl -H @DIR/http-token`.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::fs::TryLockError;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use shared::data_files;
 use shared::model::HostPort;
 use shared::own_data::TOKEN_HEADER;
 
@@ -57,7 +57,7 @@ pub enum Hidden {
 /// When the directory belongs to another user.
 pub fn find_running(data_dir: &Path) -> Result<Option<RunningNode>, Hidden> {
     let locked = is_locked(&data_dir.join(LOCK_NAME)).map_err(|error| error.kind());
-    let text = std::fs::read_to_string(data_dir.join(FILE_NAME)).map_err(|error| error.kind());
+    let text = data_files::read_to_string(&data_dir.join(FILE_NAME)).map_err(|error| error.kind());
     match told(locked, text)? {
         Some(text) => Ok(read(&text)),
         None => Ok(None),
@@ -107,25 +107,9 @@ pub(super) fn announce(data_dir: &Path, node: &RunningNode) -> io::Result<()> {
         token: node.token.clone(),
     };
     let text = serde_json::to_string(&file).map_err(io::Error::other)?;
-    write_private(
-        &data_dir.join(HEADER_NAME),
-        &format!("{TOKEN_HEADER}{}\n", node.token),
-    )?;
-    write_private(&data_dir.join(FILE_NAME), &text)
-}
-
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    // A file that an earlier node left behind might be readable by others.
-    drop(std::fs::remove_file(&temporary));
-    let mut options = OpenOptions::new();
-    options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)?
-        .write_all(text.as_bytes())?;
-    std::fs::rename(&temporary, path)
+    let header = format!("{TOKEN_HEADER}{}\n", node.token);
+    data_files::replace(&data_dir.join(HEADER_NAME), &header)?;
+    data_files::replace(&data_dir.join(FILE_NAME), &text)
 }
 
 /// Removes the files when the node stops.
@@ -137,7 +121,7 @@ pub(super) fn withdraw(data_dir: &Path) {
 }
 
 fn is_locked(path: &Path) -> io::Result<bool> {
-    let file = File::open(path)?;
+    let file = data_files::open_to_read(path)?;
     Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
@@ -160,7 +144,7 @@ mod tests {
             Ok(None),
             "a file that a killed node left behind"
         );
-        let lock = File::create(dir.path().join(LOCK_NAME)).expect("created");
+        let lock = std::fs::File::create(dir.path().join(LOCK_NAME)).expect("created");
         lock.lock().expect("locked");
         assert_eq!(find_running(dir.path()), Ok(Some(node)));
         withdraw(dir.path());

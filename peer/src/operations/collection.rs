@@ -78,6 +78,9 @@ pub(super) async fn get(
     let catalog = fetch_catalog(node, wanted, &tally, &cancel).await?;
     let (get, restoration) = restoration(node, get, catalog, inside).await?;
     let (get, restoration) = (&get, Arc::new(restoration));
+    let of = Arc::clone(&restoration);
+    node.with_store(move |store| Ok::<_, CollectionError>(of.room(&**store)?.require()?))
+        .await?;
     let needed = needed(node, &restoration).await?;
     let subject = Subject {
         name: name.clone(),
@@ -104,8 +107,10 @@ pub(super) async fn get(
     let of = Arc::clone(&restoration);
     let make = move |store: &Arc<DiskStore>| {
         of.check_bytes(&**store)?;
+        // The packs have come, maybe to the same disk, and others write there too.
+        of.room(&**store)?.require()?;
         if std::fs::symlink_metadata(&output).is_err() {
-            store.note_restoration(&output, Some(&asked))?;
+            store.begin_restoration(&output, &asked)?;
         }
         of.make_directories()
     };
@@ -118,7 +123,7 @@ pub(super) async fn get(
     let (filling, output) = (Arc::clone(&restoration), get.output.clone());
     let fill = move |store: &Arc<DiskStore>| {
         store.with_temporaries(&filling.unfinished(), || filling.fill(&**store))?;
-        store.note_restoration(&output, None)?;
+        store.end_restoration(&output)?;
         Ok(())
     };
     let writing = || {
@@ -179,21 +184,18 @@ pub(super) async fn restoration(
     Ok((get, restoration.await?))
 }
 
-/// Goes on where an earlier call left a directory incomplete, if the user named that directory again.
+/// Goes on in the directory itself that the user names, if an earlier call for the same made it, and does not
+/// make another one in it, as in any other directory.
 async fn continued(node: &Node, get: &Get) -> Result<Get, Failure> {
     let Some(directory) = get.directory.clone() else {
         return Ok(get.clone());
     };
     let (of, asked) = (directory.clone(), get.content.to_string());
-    let is_unfinished = node
-        .with_store(move |store| store.is_unfinished(&of, &asked))
+    let is_it = node
+        .with_store(move |store| store.is_restoration(&of, &asked))
         .await?;
     Ok(Get {
-        output: if is_unfinished {
-            directory
-        } else {
-            get.output.clone()
-        },
+        output: if is_it { directory } else { get.output.clone() },
         ..get.clone()
     })
 }

@@ -11,8 +11,8 @@ use super::Node;
 use super::report::{Events, FetchTally, Report, Subject};
 use super::resolve::{Wanted, WantedKind, is_there, resolve};
 use super::spoiled::unless_spoiled;
-use crate::blocking::blocking;
-use store::{Entry, FragmentStore as _, Place, Purpose};
+use crate::blocking::{blocking, try_blocking};
+use store::{Entry, FragmentStore as _, Place, Purpose, Room};
 
 /// Permissions of a new file, before the umask.
 const NEW_FILE: u32 = 0o666;
@@ -48,6 +48,10 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
         return report.done(tally.totals()).await;
     }
     let known = node.entry(wanted.manifest.content()).await?;
+    room(get, &wanted.manifest, known.clone())
+        .await?
+        .require()
+        .map_err(|error| Failure::of(&error))?;
     let mut entry = prepare(node, get, &wanted).await?;
     // The user's own file, or one of an earlier call. An empty file is full as soon as it is prepared.
     let was_known = known.is_some_and(|known| is_placed_at(&known, get));
@@ -132,6 +136,21 @@ pub(super) async fn check(node: &Node, get: &Get, manifest: &Manifest) -> Result
         checked.await?;
     }
     Ok(false)
+}
+
+/// Returns the room that the output needs, and that is there; `entry` is the part of the content that is
+/// here.
+///
+/// # Errors
+/// When the output's disk cannot be looked at.
+pub(super) async fn room(get: &Get, manifest: &Manifest, entry: Option<Entry>) -> Result<Room, Failure> {
+    // A file that is being written in its place has its room.
+    let needed = match entry.map(|entry| entry.place) {
+        Some(Place::File(path) | Place::Partial { output: path, .. }) if path == get.output => 0,
+        _ => manifest.length(),
+    };
+    let output = get.output.clone();
+    try_blocking(move || Room::beside(&output, needed)).await
 }
 
 /// Gives the output the mode, time and holes that it is to have.

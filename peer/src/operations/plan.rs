@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use proto::messages::Locate;
-use proto::messages::control::{Get, Planned};
+use proto::messages::control::{Get, Planned, Writes};
 use shared::Failure;
 use shared::model::{
     Asked, ContentId, ContentRef, ContentState, FragmentSet, Holder, Location, Manifest, Share,
@@ -15,10 +15,10 @@ use shared::model::{
 use super::Node;
 use super::collection::{catalog, restoration};
 use super::extent::held_in;
-use super::get::{check, require_entries};
+use super::get::{check, require_entries, room};
 use super::resolve::{Wanted, WantedKind, resolve};
 use crate::blocking::try_blocking;
-use store::{DiskStore, FragmentStore as _};
+use store::{DiskStore, FragmentStore as _, Room};
 
 /// Returns what a `get` would fetch, and from where.
 ///
@@ -44,14 +44,18 @@ async fn located(node: &Node, content: Asked) -> Result<Location, Failure> {
 
 async fn file(node: &Node, get: &Get, wanted: Wanted) -> Result<Planned, Failure> {
     let manifest = wanted.manifest;
-    let held = match check(node, get, &manifest).await? {
+    let is_there = check(node, get, &manifest).await?;
+    let entry = node.entry(manifest.content()).await?;
+    let mut room = room(get, &manifest, entry.clone()).await?;
+    let held = match entry {
         // The bytes are at the output.
-        true => manifest.all_fragments(),
-        false => {
-            let entry = node.entry(manifest.content()).await?;
-            entry.map_or_else(|| manifest.no_fragments(), |entry| entry.held)
-        }
+        _ if is_there => manifest.all_fragments(),
+        Some(entry) => entry.held,
+        None => manifest.no_fragments(),
     };
+    if is_there {
+        room.needed = 0;
+    }
     let location = located(node, get.content.clone().into()).await?;
     let sources = useful(&location.holders, &manifest, &held);
     let here = manifest.bytes_in(&held);
@@ -69,7 +73,16 @@ async fn file(node: &Node, get: &Get, wanted: Wanted) -> Result<Planned, Failure
             false => u32::try_from(sources.len()).unwrap_or(u32::MAX),
         },
         sources,
+        output: Some(get.output.clone()),
+        writes: Some(writes(room)),
     })
+}
+
+const fn writes(room: Room) -> Writes {
+    Writes {
+        bytes: room.needed,
+        free: room.available,
+    }
 }
 
 /// Returns the amounts of missing fragments that the holders of a file have.
@@ -98,7 +111,10 @@ async fn directory(node: &Node, get: &Get, wanted: Wanted) -> Result<Planned, Fa
         WantedKind::File | WantedKind::Collection => None,
     };
     let catalog = catalog(node, wanted, true).await?;
-    let (_, restoration) = restoration(node, get, catalog, inside).await?;
+    let (get, restoration) = restoration(node, get, catalog, inside).await?;
+    let restoration = Arc::new(restoration);
+    let of = Arc::clone(&restoration);
+    let room = node.with_store(move |store| of.room(&**store)).await?;
     let store = Arc::clone(&node.store);
     let (packs, large) = (restoration.packs(), restoration.large());
     let large: BTreeMap<ContentId, u64> = large.map(|file| (file.content, file.file.length)).collect();
@@ -134,6 +150,8 @@ async fn directory(node: &Node, get: &Get, wanted: Wanted) -> Result<Planned, Fa
         is_available: missing == 0 || location.health.state != ContentState::Unavailable,
         sources,
         source_count,
+        output: Some(get.output),
+        writes: Some(writes(room)),
     })
 }
 

@@ -6,15 +6,15 @@
 //! file `network.json` in the data directory. It is only a help: a file that cannot be read or written is as
 //! good as none.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use proto::RemoteError;
 use proto::client::{DirectoryClient, Gateways, Program, TrackerEntry, misdirected};
 use proto::messages::control::EntryPoint;
 use serde::{Deserialize, Serialize};
-use shared::ErrorCode;
 use shared::model::HostPort;
+use shared::{ErrorCode, data_files};
 
 const FILE_NAME: &str = "network.json";
 
@@ -239,7 +239,7 @@ impl Acquaintances {
     }
 
     pub(super) fn read(&self) -> Option<Known> {
-        let text = std::fs::read_to_string(&self.0).ok()?;
+        let text = data_files::read_to_string(&self.0).ok()?;
         let file: NetworkFile = serde_json::from_str(&text).ok()?;
         let address = file.address.parse().ok()?;
         let parsed = |text: &String| text.parse().ok();
@@ -274,9 +274,7 @@ impl Acquaintances {
             trackers: known.trackers.iter().map(ToString::to_string).collect(),
         };
         let text = serde_json::to_string(&file).map_err(io::Error::other)?;
-        let temporary = self.0.with_extension("json.new");
-        std::fs::File::create(&temporary)?.write_all(text.as_bytes())?;
-        std::fs::rename(&temporary, &self.0)
+        data_files::replace(&self.0, &text)
     }
 }
 

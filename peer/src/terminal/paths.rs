@@ -83,7 +83,9 @@ pub fn name_of(path: &Path) -> Result<Name, Failure> {
         return Err(Failure::new(Exit::Usage, why));
     }
     let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    Name::new(file_name.unwrap_or_default()).map_err(|error| {
+    let name = Name::new(file_name.unwrap_or_default());
+    let visible = name.and_then(|name| name.require_visible().map(|()| name));
+    visible.map_err(|error| {
         let why = words::choose_with_name(words::name_error(&error));
         Failure::new(Exit::Usage, words::cannot(words::add(path.display()), why))
     })

@@ -30,6 +30,10 @@ shared::messages! {
         en: "a name may have {max} bytes in one part, this one has {got}",
         es: "cada parte de un nombre puede tener {max} bytes, esta tiene {got}"
     }
+    fn name_invisible(name) {
+        en: "a part of a name must show something: {name}",
+        es: "cada parte de un nombre debe mostrar algo: {name}"
+    }
     fn name_empty_part(name) {
         en: "a name must not begin or end with '/' or contain '//': {name}",
         es: "un nombre no puede empezar ni acabar con '/' ni contener '//': {name}"
@@ -224,6 +228,7 @@ pub(crate) fn name_error(error: &NameError) -> String {
             name_bad_character(format_args!("{found:?}"), format_args!("{name:?}"))
         }
         NameError::LooksLikeId(name) => name_like_id(name),
+        NameError::Invisible(name) => name_invisible(format_args!("{name:?}")),
     }
 }
 

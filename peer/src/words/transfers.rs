@@ -383,6 +383,14 @@ shared::messages! {
         en: "would fetch {moved} from {peers}{time}",
         es: "se traerían {moved} de {peers}{time}"
     }
+    fn would_write(written, free) {
+        en: "would write {written} there, where {free} are free",
+        es: "se escribirían {written} allí, donde quedan {free} libres"
+    }
+    fn does_not_fit(needed, free) {
+        en: "it needs {needed} at its output, where {free} are free",
+        es: "necesita {needed} en su destino, donde quedan {free} libres"
+    }
     fn would_wait() {
         en: "part of it can be read from no peer now: a fetch would wait",
         es: "una parte no se puede leer ahora de ningún nodo: habría que esperar"

@@ -184,28 +184,6 @@ impl DiskStore {
         Ok(())
     }
 
-    /// Notes that a directory is being restored from what was asked for in these words, or is complete.
-    ///
-    /// # Errors
-    /// [`StoreError::Index`].
-    pub fn note_restoration(&self, directory: &Path, asked: Option<&str>) -> Result<(), StoreError> {
-        let key = restoration_key(directory);
-        match asked {
-            Some(asked) => self.meta_set(&key, asked.as_bytes()),
-            None => self.index().meta_remove(&key),
-        }
-    }
-
-    /// Whether the restoration of a directory from what is asked for in these words was begun, and not
-    /// completed.
-    ///
-    /// # Errors
-    /// [`StoreError::Index`].
-    pub fn is_unfinished(&self, directory: &Path, asked: &str) -> Result<bool, StoreError> {
-        let begun = self.meta_get(&restoration_key(directory))?;
-        Ok(begun.is_some_and(|begun| begun == asked.as_bytes()))
-    }
-
     /// Runs work that may leave files at these paths behind when the process is killed; the next start
     /// removes them.
     ///
@@ -239,10 +217,6 @@ impl DiskStore {
     pub fn is_collection(&self, content: ContentId) -> Result<bool, StoreError> {
         Ok(self.meta_get(&collection_key(content))?.is_some())
     }
-}
-
-fn restoration_key(directory: &Path) -> String {
-    format!("restoring {}", directory.display())
 }
 
 /// Sets the mode and the time of a file.

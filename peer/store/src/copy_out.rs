@@ -11,7 +11,7 @@ use super::copies::UserFile;
 use super::files::{self, FileIdentity};
 use super::index::Index;
 use super::kept::partial_beside;
-use super::room::check_output;
+use super::room::{Room, check_output};
 use super::verify::read_fragment;
 use super::{DiskStore, Place, StoreError};
 
@@ -108,15 +108,8 @@ impl DiskStore {
     }
 
     fn copy(&self, manifest: &Manifest, to: &Path) -> Result<FileIdentity, StoreError> {
-        let available = files::free_space(to.parent().unwrap_or(Path::new("/")))?;
         let needed = manifest.length();
-        if needed > available {
-            return Err(StoreError::NoRoom {
-                needed,
-                available,
-                of: "the disk",
-            });
-        }
+        Room::beside(to, needed)?.require()?;
         let create = |options: &mut OpenOptions| options.write(true).create_new(true).mode(0o600).open(to);
         let file = create(&mut OpenOptions::new()).map_err(StoreError::io("create", to))?;
         if needed > 0 {

@@ -8,8 +8,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{CWD, FallocateFlags, FileType, OFlags, RenameFlags};
+use rustix::fs::{CWD, FallocateFlags, FileType, OFlags, RenameFlags, StatVfs};
 use rustix::io::Errno;
+
+use shared::data_files;
 
 use super::StoreError;
 
@@ -81,7 +83,7 @@ pub(super) fn open_users(path: &Path) -> io::Result<File> {
 
 /// Opens one of the store's files for reading and writing.
 pub(super) fn open_own(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).open(path)
+    data_files::open(path, OpenOptions::new().read(true).write(true))
 }
 
 /// Reads exactly this range.
@@ -113,14 +115,19 @@ pub(super) fn means_lost(error: &io::Error) -> bool {
 pub(super) fn free_space(directory: &Path) -> Result<u64, StoreError> {
     let disk = rustix::fs::statvfs(directory)
         .map_err(|error| StoreError::io("find the free space of", directory)(error.into()))?;
+    Ok(free_on(&disk))
+}
+
+/// Returns the bytes that may be used on a disk, as [`free_space`] does.
+#[must_use]
+pub fn free_on(disk: &StatVfs) -> u64 {
     if disk.f_blocks == 0 {
-        return Ok(u64::MAX);
+        return u64::MAX;
     }
     let reserve = DISK_RESERVE.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 100);
-    Ok(disk
-        .f_bavail
+    disk.f_bavail
         .saturating_mul(disk.f_frsize)
-        .saturating_sub(reserve))
+        .saturating_sub(reserve)
 }
 
 /// Takes disk space for a range of a file, where the file system can.
@@ -164,7 +171,7 @@ fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Makes the changes to a directory (files created, renamed or removed) durable.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
-    match File::open(directory).and_then(|open| open.sync_all()) {
+    match data_files::sync_directory(directory) {
         // Some file systems have nothing to sync there.
         Err(error) if error.kind() == ErrorKind::InvalidInput || error.kind() == ErrorKind::Unsupported => {
             Ok(())

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
-use shared::database;
 use shared::model::{
     ContentId, Digest, FileMetadata, FragmentLength, FragmentSet, Manifest, Name, ReplicationTarget, Revision,
 };
 use shared::own_data::INDEX_ID;
 use shared::refusal::{is_vague, probe};
+use shared::{data_files, database};
 
 use super::copies::{MAX_COPIES, UserFile};
 use super::error::MEND;
@@ -143,13 +143,9 @@ impl Index {
     /// Opens the index, or makes an empty one.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         // The system says more about a file that cannot be opened than SQLite does.
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(StoreError::io("open", path))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        data_files::open(path, &options).map_err(StoreError::io("open", path))?;
         Self::begin(path).map_err(|error| explained(error, path))
     }
 
@@ -400,6 +396,14 @@ impl Index {
 
     pub(super) fn meta_remove(&self, key: &str) -> Result<(), StoreError> {
         self.connection.execute("DELETE FROM meta WHERE key = ?", [key])?;
+        Ok(())
+    }
+
+    /// Keeps the newest values whose keys begin so, and removes the others.
+    pub(super) fn meta_trim(&self, beginning: &str, most: u32) -> Result<(), StoreError> {
+        let delete = "DELETE FROM meta WHERE rowid IN (SELECT rowid FROM meta
+            WHERE key >= ?1 AND key < ?1 || char(0x10ffff) ORDER BY rowid DESC LIMIT -1 OFFSET ?2)";
+        self.connection.execute(delete, params![beginning, most])?;
         Ok(())
     }
 

@@ -13,12 +13,12 @@
 //! contents/<random>.staged      bytes of a staged upload, until they are a content
 //! ```
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use shared::data_files;
 use shared::database::{self, Verdict};
 use shared::model::ContentId;
 use shared::own_data::{OwnData, Owner};
@@ -48,7 +48,8 @@ impl Layout {
         let layout = Self {
             root: root.to_owned(),
         };
-        for directory in [layout.root.clone(), layout.contents(), layout.leaf_files()] {
+        data_files::make_data_directory(root).map_err(StoreError::io("create", root))?;
+        for directory in [layout.contents(), layout.leaf_files()] {
             make_directory(&directory)?;
         }
         // Paths are stored and compared: they must not depend on the working directory.
@@ -61,13 +62,9 @@ impl Layout {
     /// commands that only look whether a node runs here.
     pub(super) fn lock(&self) -> Result<File, StoreError> {
         let path = self.root.join("lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(StoreError::io("open", &path))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = data_files::open(&path, &options).map_err(StoreError::io("open", &path))?;
         match take(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -246,11 +243,7 @@ pub(super) fn make_directory_of(file: &Path) -> Result<(), StoreError> {
 }
 
 pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(StoreError::io("create", path))
+    data_files::make_directory(path).map_err(StoreError::io("create", path))
 }
 
 /// Refuses a path for the program that owns the place.

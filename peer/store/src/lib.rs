@@ -28,6 +28,7 @@ mod publish;
 mod reading;
 mod rebuild;
 mod recovery;
+mod restorations;
 mod room;
 mod salvage;
 mod settle;
@@ -56,12 +57,13 @@ pub use additions::Addition;
 pub use collected::{VerifiedReader, set_file_metadata, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
-pub use files::special_kind;
+pub use files::{free_on, special_kind};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
 pub use publish::{HashedFile, read_file};
 pub use rebuild::Rebuilt;
+pub use room::Room;
 pub use staged_upload::StagedUpload;
 pub use verify::{read_verified, verify_fragment};
 

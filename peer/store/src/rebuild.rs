@@ -13,6 +13,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use shared::data_files;
 use shared::database::{self, Verdict};
 use shared::hash::{FragmentProof, read_leaves};
 use shared::model::{Digest, Name};
@@ -146,7 +147,7 @@ fn write(layout: &Layout, old: Salvaged, path: &Path) -> Result<Vec<Name>, Store
         index.begin_addition(0, *content)?;
     }
     drop(index);
-    let sync = File::open(path).and_then(|file| file.sync_all());
+    let sync = data_files::open_to_read(path).and_then(|file| file.sync_all());
     sync.map_err(StoreError::io("sync", path))?;
     Ok(waiting)
 }
@@ -169,7 +170,7 @@ fn proven(layout: &Layout, mut kept: Kept) -> Result<Kept, StoreError> {
         make_directory_of(&path)?;
         let mut options = OpenOptions::new();
         let leaves = options.read(true).write(true).create(true).truncate(false);
-        let leaves = leaves.open(&path).map_err(StoreError::io("open", &path))?;
+        let leaves = data_files::open(&path, leaves).map_err(StoreError::io("open", &path))?;
         for index in kept.manifest.indices() {
             let at = kept.first_block(index) * Digest::LEN as u64;
             let blocks = kept.manifest.blocks_of(index) as usize;

@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::FileType;
+use shared::data_files;
 use shared::model::{Digest, FragmentSet, Manifest};
 
 use super::files::{self, sync_directory};
@@ -36,10 +37,7 @@ pub(super) fn make_room(layout: &Layout, kept: &Kept, prepared: &FragmentSet) ->
     }
     let needed = kept.manifest.bytes_in(&fresh);
     if needed > 0 {
-        let available = files::free_space(data.parent().unwrap_or(Path::new("/")))?;
-        if available < needed {
-            return Err(no_room(needed, available));
-        }
+        Room::beside(&data, needed)?.require()?;
     }
     let is_data_anew = grow(
         &data,
@@ -50,6 +48,38 @@ pub(super) fn make_room(layout: &Layout, kept: &Kept, prepared: &FragmentSet) ->
     let leaves_length = kept.block_count() * Digest::LEN as u64;
     let are_leaves_anew = grow(&leaves, leaves_length, &[], leaves_length)?;
     Ok(is_data_anew || are_leaves_anew)
+}
+
+/// Room that something needs on a disk, and the room that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that are to be written.
+    pub needed: u64,
+    /// Bytes that may be used.
+    pub available: u64,
+}
+
+impl Room {
+    /// Looks at the disk on which a file is, or is to be.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when there is no such directory.
+    pub fn beside(file: &Path, needed: u64) -> Result<Self, StoreError> {
+        let available = files::free_space(file.parent().unwrap_or(Path::new("/")))?;
+        Ok(Self { needed, available })
+    }
+
+    /// Refuses what does not fit.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRoom`].
+    pub fn require(self) -> Result<(), StoreError> {
+        let Self { needed, available } = self;
+        match needed <= available {
+            true => Ok(()),
+            false => Err(no_room(needed, available)),
+        }
+    }
 }
 
 fn no_room(needed: u64, available: u64) -> StoreError {
@@ -64,7 +94,7 @@ fn no_room(needed: u64, available: u64) -> StoreError {
 /// Makes a file at least `length` bytes long and takes disk space for `ranges` of it; returns whether it was
 /// shorter.
 fn grow(path: &Path, length: u64, ranges: &[Range<u64>], needed: u64) -> Result<bool, StoreError> {
-    let open = |options: &mut OpenOptions| options.read(true).write(true).open(path);
+    let open = |options: &mut OpenOptions| data_files::open(path, options.read(true).write(true));
     let (file, is_new) = match open(&mut OpenOptions::new()) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             // Nobody else's until it is complete.

@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::{FRAME_HEADER, HEADER, LOG_MAGIC, MAGIC, PAGE_SIZES, Sum, fill, log_of, present, word, words};
+use crate::data_files;
 
 /// The bytes 18 to 23 of a database with a write-ahead log.
 const FORMAT: [u8; 6] = [2, 2, 0, 64, 32, 32];
@@ -27,10 +28,10 @@ const PAGE: u32 = 4096;
 /// When the files cannot be read, or the copies cannot be written.
 pub fn salvage(database: &Path, copy: &Path) -> io::Result<()> {
     let mut head = [0; 18];
-    if let Some(mut file) = present(File::open(database))? {
+    if let Some(mut file) = present(data_files::open_to_read(database))? {
         fill(&mut file, &mut head)?;
     }
-    let log = present(File::open(log_of(database)))?;
+    let log = present(data_files::open_to_read(&log_of(database)))?;
     let mut log_head = [0; HEADER];
     if let Some(Err(error)) = log.as_ref().map(|log| log.read_exact_at(&mut log_head, 0))
         && error.kind() != ErrorKind::UnexpectedEof
@@ -41,7 +42,7 @@ pub fn salvage(database: &Path, copy: &Path) -> io::Result<()> {
     let is_size = |page: &u32| PAGE_SIZES.contains(page) && page.is_power_of_two();
     let page = said.into_iter().find(is_size).unwrap_or(PAGE);
     let mut file = File::create_new(copy)?;
-    if let Some(mut from) = present(File::open(database))? {
+    if let Some(mut from) = present(data_files::open_to_read(database))? {
         io::copy(&mut from, &mut file)?;
     }
     // SQLite removes the log of a database without a page.

@@ -390,6 +390,10 @@ pub struct GetPlan {
     pub here: u64,
     /// Bytes that would be fetched.
     pub bytes: u64,
+    /// Bytes that would be written to the output; null for standard output, and of older nodes.
+    pub written: Option<u64>,
+    /// Bytes that may be written there now; less than `written` means that a fetch would be refused.
+    pub free: Option<u64>,
     /// Other peers that hold something of it.
     pub sources: Vec<PlannedSource>,
     /// Number of all these peers; `sources` may list fewer.

@@ -47,6 +47,9 @@ pub enum NameError {
     /// 64 hexadecimal digits.
     #[error("{0} reads as a content id; choose another name")]
     LooksLikeId(String),
+    /// A part that nobody would see; see [`Name::require_visible`].
+    #[error("a part of a name must show something: {0:?}")]
+    Invisible(String),
 }
 
 impl Name {
@@ -97,6 +100,19 @@ impl Name {
         Ok(Self(text))
     }
 
+    /// Refuses a name of which a part shows nothing: one of spaces, of characters without width, of marks
+    /// that combine with others or turn the direction of the text. Nobody could tell such names apart or
+    /// type them. Names that are bound already stay, so this is asked of those that are to be bound.
+    ///
+    /// # Errors
+    /// [`NameError::Invisible`].
+    pub fn require_visible(&self) -> Result<(), NameError> {
+        match self.0.split('/').all(|part| part.chars().any(shows)) {
+            true => Ok(()),
+            false => Err(NameError::Invisible(self.0.clone())),
+        }
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -128,6 +144,19 @@ impl FromStr for Name {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::new(text)
+    }
+}
+
+/// Whether a character shows something by itself.
+fn shows(c: char) -> bool {
+    match c {
+        // Escaped for another reason.
+        '\'' | '"' => true,
+        // Fillers, which count as letters and symbols.
+        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' => false,
+        // The standard library's tables say what it would escape: characters that extend the one before, and
+        // those that cannot be printed.
+        _ => !c.is_whitespace() && c.escape_debug().len() == 1,
     }
 }
 
@@ -263,6 +292,64 @@ mod tests {
             &id,
         ] {
             assert!(Name::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_which_nothing_can_be_seen_are_not_to_be_bound() {
+        let check = |text: &str| Name::new(text).expect("a name").require_visible();
+        for seen in [
+            "a",
+            "ñandú",
+            "e\u{301}",
+            "'",
+            "\"",
+            "日本",
+            "क्",
+            "🦙",
+            "a b",
+            "-",
+            "\u{202e}x",
+        ] {
+            assert_eq!(check(seen), Ok(()), "{seen:?}");
+        }
+        let alone = [
+            ' ',
+            '\u{a0}',
+            '\u{3000}',
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200f}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{feff}',
+            '\u{301}',
+            '\u{20dd}',
+            '\u{fe0f}',
+            '\u{180e}',
+            '\u{e0061}',
+            '\u{3164}',
+            '\u{115f}',
+            '\u{2800}',
+            '\u{2028}',
+            '\u{5b0}',
+        ];
+        for c in alone {
+            for text in [
+                format!("{c}"),
+                format!("{c}{c}"),
+                format!("a/{c}"),
+                format!("{c}/a"),
+            ] {
+                assert!(matches!(check(&text), Err(NameError::Invisible(_))), "{text:?}");
+            }
+            assert_eq!(check(&format!("x{c}")), Ok(()), "{c:?}");
         }
     }
 

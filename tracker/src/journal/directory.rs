@@ -4,10 +4,11 @@
 //! directory without the journal that was begun in it has lost it, and to begin anew would silently forget
 //! every name.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use shared::data_files;
 use shared::database::{self, Verdict};
 use tracing::warn;
 
@@ -29,7 +30,7 @@ pub(super) struct Directory {
 impl Directory {
     /// Creates the directory if it is missing, and locks it.
     pub(super) fn take(path: &Path) -> Result<Self, JournalError> {
-        fs::create_dir_all(path).map_err(failed("create the data directory", path))?;
+        data_files::make_data_directory(path).map_err(failed("create the data directory", path))?;
         Self::lock(path, OpenOptions::new().create(true).truncate(false))
     }
 
@@ -45,7 +46,7 @@ impl Directory {
 
     fn lock(path: &Path, options: &mut OpenOptions) -> Result<Self, JournalError> {
         let file = path.join(LOCK);
-        let lock = options.read(true).write(true).open(&file);
+        let lock = data_files::open(&file, options.read(true).write(true));
         let lock = lock.map_err(failed("write", &file))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => JournalError::InUse(path.to_owned()),
@@ -70,7 +71,7 @@ impl Directory {
             path: journal.clone(),
             what,
         };
-        let is_begun = match fs::read(path.join(LOCK)) {
+        let is_begun = match data_files::read(&path.join(LOCK)) {
             Ok(text) => !text.is_empty(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
             Err(source) => return Err(failed("read", &path.join(LOCK))(source)),

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, Epoch, FragmentLength, Hello, HelloRefusal, HostPort, Incarnation, Name, Numbered,
-    Order, PeerId, PeerMode, PinWish, ReplicationTarget, Report, RequestedMode, Revision, RevisionEntry,
-    RevisionLimit, Welcome,
+    Binding, ContentId, Epoch, FragmentLength, Hello, HelloRefusal, HostPort, Incarnation, Name, NameError,
+    Numbered, Order, PeerId, PeerMode, PinWish, ReplicationTarget, Report, RequestedMode, Revision,
+    RevisionEntry, RevisionLimit, Welcome,
 };
 use shared::{Coded, ErrorCode};
 
@@ -246,6 +246,9 @@ pub enum Rejection {
     /// Nothing is bound to the name.
     #[error("no name {0:?}")]
     NoSuchName(String),
+    /// The name is none that can be bound.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// Nothing is bound to the name, but a collection is to a beginning of it.
     #[error(
         "no name {path:?}: it is a path inside the directory {collection:?}, and the tracker does not know what is inside; ask a peer"
@@ -487,9 +490,10 @@ impl Coded for Rejection {
             | Self::CopyOf(_)
             | Self::NameMayBeMissing(_) => ErrorCode::FailedPrecondition,
             Self::OlderIncarnation { .. } | Self::OlderEpoch { .. } | Self::StaleSession => ErrorCode::Stale,
-            Self::OutOfSequence { .. } | Self::MaintenanceTooLong(_) | Self::AmbiguousId(..) => {
-                ErrorCode::InvalidArgument
-            }
+            Self::OutOfSequence { .. }
+            | Self::MaintenanceTooLong(_)
+            | Self::AmbiguousId(..)
+            | Self::Name(_) => ErrorCode::InvalidArgument,
             Self::TooManyPeers(_)
             | Self::TooManyPins { .. }
             | Self::EpochsUsedUp

@@ -136,6 +136,10 @@ pub(super) const DISK: &[(&str, &str)] = &[
     ),
     ("there is no such directory", "no existe ese directorio"),
     (
+        "a pipe, a socket or a device is there, and no file",
+        "allí hay una tubería, un socket o un dispositivo, y no un archivo",
+    ),
+    (
         "nothing can be created there; choose another place",
         "allí no se puede crear nada; elija otro sitio",
     ),

@@ -101,6 +101,10 @@ pub(super) const REFUSALS: &[(&str, &str)] = &[
         "las revisiones de este registro se han agotado: tras una restauración ninguna se distinguiría de las ya dadas",
     ),
     (
+        "a part of a name must show something: {0:?}",
+        "cada parte de un nombre debe mostrar algo: {0:?}",
+    ),
+    (
         "the revisions of {0:?} are used up; use another name",
         "las revisiones de {0:?} se han agotado; use otro nombre",
     ),

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub use add::{Add, AddEvent, DirectorySize, Hiding};
 pub use entries::{EntryKind, Listed};
 pub use get::{Get, GetEvent};
-pub use plan::Planned;
+pub use plan::{Planned, Writes};
 use shared::model::{
     ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, LostFiles, Name, NetworkDefaults, PeerId,
     SourceFault, Zone,

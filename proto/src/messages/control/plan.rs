@@ -1,5 +1,7 @@
 //! Answers to the question what a `get` would do.
 
+use std::path::PathBuf;
+
 use shared::model::{ContentId, Name, Share};
 
 use crate::messages::types::content_id;
@@ -27,6 +29,19 @@ pub struct Planned {
     pub sources: Vec<Share>,
     /// Number of all these peers.
     pub source_count: u32,
+    /// The path that would be written; none of older nodes.
+    pub output: Option<PathBuf>,
+    /// Bytes to write; none of older nodes.
+    pub writes: Option<Writes>,
+}
+
+/// Bytes that `get` would write, and the room for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writes {
+    /// Bytes that are not at the output yet.
+    pub bytes: u64,
+    /// Bytes that may be written there now.
+    pub free: u64,
 }
 
 impl TryFrom<v1::PlanReply> for Planned {
@@ -43,6 +58,11 @@ impl TryFrom<v1::PlanReply> for Planned {
             is_available: wire.is_available,
             sources: bounded("sources", Locate::MAX_HOLDERS as usize, wire.sources)?,
             source_count: wire.source_count,
+            output: (!wire.output.is_empty()).then(|| wire.output.into()),
+            writes: wire
+                .written
+                .zip(wire.free)
+                .map(|(bytes, free)| Writes { bytes, free }),
         })
     }
 }
@@ -59,6 +79,11 @@ impl From<Planned> for v1::PlanReply {
             is_available: planned.is_available,
             sources: planned.sources.into_iter().map(Into::into).collect(),
             source_count: planned.source_count,
+            output: planned
+                .output
+                .map_or_else(String::new, |output| output.to_string_lossy().into_owned()),
+            written: planned.writes.map(|writes| writes.bytes),
+            free: planned.writes.map(|writes| writes.free),
         }
     }
 }

@@ -32,6 +32,9 @@ impl Names {
             // This may be a retry whose first answer got lost, so the expectation is not checked.
             Some(bound) if is_same(bound) => (bound.revision, bound.published_at),
             _ => {
+                if bound.is_none() {
+                    publish.name.require_visible()?;
+                }
                 self.check_expectation(&publish.name, bound.as_ref(), publish.expectation)?;
                 (given(&publish.name, self.next_binding(&publish.name))?, now)
             }
@@ -131,6 +134,7 @@ impl Names {
         if let Some(taken) = taken {
             return Err(bound_otherwise(&taken, "nothing was expected"));
         }
+        to.require_visible()?;
         let revision = given(&to, self.next_binding(&to))?;
         let tombstone = given(&from, bound.revision.next())?;
         let fact = Fact::Renamed {
