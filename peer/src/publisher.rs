@@ -304,6 +304,8 @@ impl Publisher {
             parts: bind.parts,
             metadata: publication.metadata.clone(),
             replaces_metadata: publication.update,
+            // A name that has a target already keeps it.
+            keeps_target: publication.target.is_none(),
         };
         self.0.network.connection()?.catalog.publish(&publish).await
     }
