@@ -81,7 +81,7 @@ pub fn found(location: &Location) -> String {
     let what = match &binding.collection {
         Some(collection) => words::found_directory(
             ByteCount::new(collection.length),
-            words::contents(collection.parts.into()),
+            words::fragments(health.fragments.into()),
             binding.revision,
         ),
         None => words::found_file(
@@ -97,6 +97,10 @@ pub fn found(location: &Location) -> String {
         health.fewest,
         words::replicas(health.target.get().into()),
     );
+    if health.fragments == 0 {
+        let what = words::found_empty(binding.revision);
+        return format!("{}\n{what}\nid {}", binding.name, binding.content);
+    }
     let mut text = format!("{}\n{what}\n{place}\nid {}", binding.name, binding.content);
     if health.state == ContentState::Unavailable {
         text = format!("{text}\n{}", words::found_incomplete());

@@ -133,7 +133,10 @@ pub async fn follow(
     }
     if added.state() == "replicated" {
         let wanted = added.binding.as_ref().map_or(0, |binding| binding.target.get());
-        out.line(&words::all_replicated(words::replicas(wanted.into())));
+        out.line(&match added.fragments {
+            0 => words::located_empty().to_owned(),
+            _ => words::all_replicated(words::replicas(wanted.into())),
+        });
     }
     out.json(&AddLine::Done(Stored {
         name: name.to_string(),

@@ -285,9 +285,13 @@ shared::messages! {
         en: "{length} in {fragments} of {size}, revision {revision}",
         es: "{length} en {fragments} de {size}, revisión {revision}"
     }
-    fn found_directory(length, entries, revision) {
-        en: "a directory: {length} in {entries}, revision {revision}",
-        es: "un directorio: {length} en {entries}, revisión {revision}"
+    fn found_empty(revision) {
+        en: "it is empty, and always complete; revision {revision}",
+        es: "está vacío, y siempre completo; revisión {revision}"
+    }
+    fn found_directory(length, fragments, revision) {
+        en: "a directory: {length} in {fragments}, revision {revision}",
+        es: "un directorio: {length} en {fragments}, revisión {revision}"
     }
     fn found_where(peers, state, fewest, replicas) {
         en: "on {peers}, {state}: fewest {fewest} of {replicas}",

@@ -83,6 +83,10 @@ shared::messages! {
         en: "{name}: {state}, the fewest is {fewest} of {replicas}",
         es: "{name}: {state}, el mínimo es {fewest} de {replicas}"
     }
+    fn stands_empty(name) {
+        en: "{name}: empty, and always complete",
+        es: "{name}: vacío, y siempre completo"
+    }
     fn as_it_should_be() { en: "nothing is missing", es: "no falta nada" }
     fn fetching_here(held, length, peers) {
         en: "being fetched here: {held} of {length}, {peers} sending",
