@@ -432,9 +432,9 @@ pub fn own_reach(status: &Status) -> Option<String> {
     Some(words::cannot_be_dialled(&failure.address, error))
 }
 
-/// Returns the state of a node, a line for each property.
+/// Returns the state of a node, a line for each property; its mode is the tracker's to tell.
 #[must_use]
-pub fn status(status: &Status) -> String {
+pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String {
     let bytes = |n| ByteCount::new(n).to_string();
     let mut lines = vec![
         (words::label_peer(), words::run(status.peer, status.incarnation)),
@@ -450,6 +450,9 @@ pub fn status(status: &Status) -> String {
     }
     if let Some(why) = own_reach(status) {
         lines.push(("", why));
+    }
+    if let Some(mode) = mode.filter(|mode| *mode != PeerMode::Active) {
+        lines.push((words::label_mode(), self::mode(mode, now)));
     }
     if let Some(zone) = &status.zone {
         lines.push((words::label_zone(), zone.to_string()));

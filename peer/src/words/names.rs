@@ -74,6 +74,7 @@ shared::messages! {
     fn label_peer() { en: "peer", es: "nodo" }
     fn label_address() { en: "address", es: "dirección" }
     fn label_network() { en: "network", es: "red" }
+    fn label_mode() { en: "mode", es: "modo" }
     fn label_zone() { en: "zone", es: "zona" }
     fn label_faults() { en: "faults", es: "fallos" }
     fn label_data() { en: "data", es: "datos" }
