@@ -179,6 +179,10 @@ pub(super) const DISK: &[(&str, &str)] = &[
     ),
     ("its head is damaged", "su cabecera está dañada"),
     (
+        "its pages are not in order: {fault:?}",
+        "sus páginas no están en orden: {fault:?}",
+    ),
+    (
         "it has {length} bytes, and pages of {page}",
         "tiene {length} bytes, y páginas de {page}",
     ),
