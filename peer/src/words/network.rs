@@ -188,6 +188,10 @@ shared::messages! {
         en: "{name} was still to be published, which may have been done since: `peer history {name}` tells; add it again if it is missing",
         es: "{name} aún estaba por publicar, y puede que se haya hecho desde entonces: `peer history {name}` lo dice; vuelva a añadirlo si falta"
     }
+    fn no_longer_shared(name) {
+        en: "nothing tells any more where the file of {name} is, or it is gone: it is not shared from here; add it again, also under the same name",
+        es: "ya nada indica dónde está el archivo de {name}, o ha desaparecido: no se comparte desde aquí; vuelva a añadirlo, también con el mismo nombre"
+    }
     fn id_was_lost(peer) {
         en: "nothing told the id of this peer: it is {peer} now; the network takes it for a new peer, that holds what is here, and gives the old one up as lost after its grace time",
         es: "nada indicaba el id de este nodo: ahora es {peer}; la red lo toma por un nodo nuevo, que tiene lo que hay aquí, y da el antiguo por perdido tras su plazo de gracia"

@@ -165,6 +165,9 @@ pub struct RebuiltIndex {
     pub lost: LostFiles,
     /// Names that were still to be published, which is forgotten: they are to be added again.
     pub unpublished: Vec<String>,
+    /// Names that were published from here and of whose contents nothing is left here: their files are to be
+    /// added again.
+    pub unshared: Vec<String>,
 }
 
 /// Files in the directory `lost` of the data directory: nothing refers to them, and they prove nothing.
