@@ -9,6 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use shared::database::{self, Verdict};
+use shared::own_data::is_of_node;
 use tracing::warn;
 
 use super::JournalError;
@@ -29,6 +30,9 @@ pub(super) struct Directory {
 impl Directory {
     /// Creates the directory if it is missing, and locks it.
     pub(super) fn take(path: &Path) -> Result<Self, JournalError> {
+        if is_of_node(path) {
+            return Err(JournalError::OfPeer(path.to_owned()));
+        }
         fs::create_dir_all(path).map_err(failed("create the data directory", path))?;
         Self::lock(path, OpenOptions::new().create(true).truncate(false))
     }
