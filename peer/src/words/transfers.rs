@@ -283,6 +283,10 @@ shared::messages! {
         en: "the network has not answered for {time} where it is; `peer status` says whether the node has a tracker",
         es: "la red no ha dicho en {time} dónde está; `peer status` dice si el nodo tiene un tracker"
     }
+    fn remove_the_value(name) {
+        en: "that is the key of a value; `peer remove {name}` removes it",
+        es: "eso es la clave de un valor; `peer remove {name}` lo retira"
+    }
     fn list_shows_names() { en: "`peer list` shows the names", es: "`peer list` muestra los nombres" }
     fn force_or_output() {
         en: "--force replaces it, --output chooses another place",
