@@ -203,6 +203,10 @@ impl Publisher {
                 };
                 match &outcome {
                     Ok(binding) => info!(%name, revision = %binding.revision, "published"),
+                    // The outbox keeps it with its reason, and every list of the user's shows it.
+                    Err(error) if is_final(error.code()) || error.code().is_retryable() => {
+                        info!(%name, %error, "not published");
+                    }
                     Err(error) => warn!(%name, %error, "not published"),
                 }
                 let outcome = outcome.map(drop).map_err(|error| error.code());

@@ -81,15 +81,13 @@ impl Menu<'_> {
                 skips_unsupported: true,
                 ..Rules::default()
             };
+            // Nobody is asked before it is known that the rest can be added.
             if path.is_dir()
                 && self.console.is_terminal()
+                && let Some(Ok(looked)) = self.look(path, skipping).await
                 && self.confirmed(words::ask_leave_out()).await
-                && let Some(looked) = self.look(path, skipping).await
             {
-                match looked {
-                    Ok(looked) => return Ok(Some(looked)),
-                    Err(failure) => self.complain(&failure),
-                }
+                return Ok(Some(looked));
             }
         }
     }

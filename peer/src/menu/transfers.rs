@@ -156,7 +156,10 @@ impl Menu<'_> {
     }
 
     async fn cancel(&mut self, number: u32) {
+        // Its end is shown here, and is no notice as well.
+        self.background.follow(Some(number));
         if !self.background.cancel(number) {
+            self.background.follow(None);
             return self.console.say(&words::has_ended(number));
         }
         self.follow(number).await;
