@@ -10,7 +10,7 @@ use shared::json::{
     AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, Hidden, LeftOutEntry, Limits,
     LostFiles, NetworkDefaults, NodeStatus, RefusedName, Scrubbing, VerifiedSoFar, millis,
 };
-use shared::model::{ByteRate, FetchPhase, FragmentLength};
+use shared::model::{ByteRate, FetchPhase, FragmentLength, PeerMode};
 
 /// An event of an addition as a line of `peer add`.
 #[must_use]
@@ -182,7 +182,7 @@ pub(crate) fn entry(listed: &Listed) -> EntryLine<'_> {
 
 /// State of a node.
 #[must_use]
-pub(crate) fn status(status: &Status) -> NodeStatus {
+pub(crate) fn status(status: &Status, mode: Option<PeerMode>) -> NodeStatus {
     let (session, tracker) = match &status.session {
         SessionStatus::Offline => ("offline", None),
         SessionStatus::Connecting { .. } => ("connecting", None),
@@ -200,6 +200,11 @@ pub(crate) fn status(status: &Status) -> NodeStatus {
         used: status.used,
         contents: status.contents,
         session,
+        duty: mode.map(PeerMode::word),
+        maintenance_until_ms: match mode {
+            Some(PeerMode::Maintenance { until }) => Some(until.as_millis()),
+            Some(PeerMode::Active | PeerMode::Draining) | None => None,
+        },
         visitor_host: status.visitor_host.map(|host| host.to_string()),
         unreachable: status.unreachable.as_ref().map(Into::into),
         tracker: tracker.map(ToString::to_string),
@@ -353,6 +358,7 @@ mod tests {
         let expected = json!({
             "id": "01".repeat(16), "incarnation": 7, "addr": "127.0.0.1:1", "zone": null, "data_dir": "/d",
             "version": "0.1.0", "capacity": 100, "used": 40, "contents": 2, "session": "offline", "tracker": null,
+            "duty": null, "maintenance_until_ms": null,
             "reason": null, "epoch": 3, "pending_publications": 1, "refused_publications": 2,
             "lost": {"files": 3, "bytes": 9}, "uptime_ms": 1500, "bytes_sent": 5,
             "bytes_received": 6, "active_fetches": 0, "active_uploads": 1,
@@ -362,11 +368,17 @@ mod tests {
             "scrub": {"done": 1, "total": 2, "damaged": 3, "rounds": 4},
             "visitor_host": null, "unreachable": null, "defaults": {"replicas": 3, "fragment_length": null},
         });
-        assert_eq!(value(super::status(&status)), expected);
+        assert_eq!(value(super::status(&status, None)), expected);
         status.session = SessionStatus::Connecting {
             reason: "refused".to_owned(),
         };
-        let told = value(super::status(&status));
+        let until = shared::model::Timestamp::from_millis(9);
+        let told = value(super::status(&status, Some(PeerMode::Maintenance { until })));
+        assert_eq!(
+            (&told["duty"], &told["maintenance_until_ms"]),
+            (&json!("maintenance"), &json!(9))
+        );
+        let told = value(super::status(&status, None));
         assert_eq!(
             (&told["session"], &told["tracker"], &told["reason"]),
             (&json!("connecting"), &Value::Null, &json!("refused"))

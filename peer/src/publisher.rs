@@ -72,6 +72,15 @@ impl PublishError {
             }
         }
     }
+
+    /// Whether the user is told in other ways than by the log: it was refused, or waits for a tracker.
+    fn is_told(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Pending(cause) => cause.code().is_retryable(),
+            Self::Withdrawn(_) | Self::Published(_) => false,
+        }
+    }
 }
 
 /// A lock for every name that is in use.
@@ -229,6 +238,10 @@ impl Publisher {
                 };
                 match &outcome {
                     Ok(binding) => info!(%name, revision = %binding.revision, "published"),
+                    // The outbox has it with its reason, and every list of the user's shows that.
+                    Err(error) if error.is_told() => {
+                        info!(%name, error = %error.cause(), "not published");
+                    }
                     Err(error) => warn!(%name, error = %error.cause(), "not published"),
                 }
                 let is_settled = !matches!(outcome, Err(PublishError::Pending(_)));
@@ -358,6 +371,8 @@ impl Publisher {
             parts: bind.parts,
             metadata: publication.metadata.clone(),
             replaces_metadata: publication.update,
+            // A name that has a target already keeps it.
+            keeps_target: publication.target.is_none(),
         };
         self.0.network.connection()?.catalog.publish(&publish).await
     }

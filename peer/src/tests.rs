@@ -119,7 +119,7 @@ async fn two_sources_with_a_half_each_make_a_whole() {
     let fetched = fetching.run().await.expect("everything is somewhere");
     fetching.assert_complete(&bytes);
     assert_eq!(
-        (fetched.received_bytes, fetched.sources_used),
+        (fetched.received_bytes, fetched.used.len()),
         (bytes.len() as u64, 2)
     );
     assert_eq!(first.counters.sent() + second.counters.sent(), bytes.len() as u64);
@@ -198,7 +198,7 @@ async fn a_lying_source_is_told_and_banned_and_an_honest_one_serves() {
         told.send_replace(true);
     };
     let (fetched, ()) = tokio::join!(fetching.run_with(vec![lying.source.clone()]), withdrawal);
-    assert_eq!(fetched.expect("the honest one has it").sources_used, 1);
+    assert_eq!(fetched.expect("the honest one has it").used.len(), 1);
     fetching.assert_complete(&bytes);
     assert_eq!(
         honest.counters.sent(),
@@ -243,7 +243,7 @@ async fn a_source_that_dies_in_the_middle_is_replaced() {
         .await
         .expect("the heir has it");
     fetching.assert_complete(&bytes);
-    assert!(heir.counters.sent() > 0 && fetched.sources_used >= 1);
+    assert!(heir.counters.sent() > 0 && fetched.used.len() >= 1);
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn a_source_without_a_free_slot_does_not_hold_up_one_that_has() {
     let full = Neighbour::start(Arc::clone(&all) as _, 0, Tasks::new()).await;
     let free = Neighbour::serving(all).await;
     let fetching = Fetching::from(&manifest, &[&full, &free]);
-    assert_eq!(fetching.run().await.expect("one is free").sources_used, 1);
+    assert_eq!(fetching.run().await.expect("one is free").used.len(), 1);
     fetching.assert_complete(&bytes);
 }
 
@@ -468,10 +468,7 @@ async fn sources_of_no_use_make_room_for_others() {
     };
     let fetching = Fetching::new(&manifest, Known(all.to_vec()), limits);
     let hints = vec![useless[0].source.clone()];
-    assert_eq!(
-        fetching.run_with(hints).await.expect("one has it").sources_used,
-        1
-    );
+    assert_eq!(fetching.run_with(hints).await.expect("one has it").used.len(), 1);
     fetching.assert_complete(&bytes);
 }
 

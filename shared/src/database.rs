@@ -103,6 +103,15 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
+/// Returns in words the first fault that SQLite's own check of a database (`quick_check`) reports; none when
+/// the check found nothing. Headings of the report, between asterisks, name no fault.
+#[must_use]
+pub fn fault_in(report: &str) -> Option<String> {
+    let lines = || report.lines().map(str::trim).filter(|line| !line.is_empty());
+    let fault = lines().find(|line| !line.starts_with("***")).unwrap_or_default();
+    (fault != "ok").then(|| format!("its pages are not in order: {fault:?}"))
+}
+
 /// Looks at a database and its log. No program may have the file open.
 ///
 /// # Errors
@@ -339,5 +348,22 @@ impl Sum {
             let next = self.words.0.wrapping_add(word).wrapping_add(self.words.1);
             self.words = (self.words.1, next);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_told_in_words_and_without_the_headings_of_the_report() {
+        assert_eq!(fault_in("ok"), None);
+        let told =
+            fault_in("*** in database main ***\nTree 5 page 3: btreeInitPage() returns error code 11\n");
+        assert_eq!(
+            told.as_deref(),
+            Some("its pages are not in order: \"Tree 5 page 3: btreeInitPage() returns error code 11\"")
+        );
+        assert!(fault_in("").is_some() && fault_in("*** in database main ***").is_some());
     }
 }

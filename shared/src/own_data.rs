@@ -190,8 +190,32 @@ pub fn owner(path: &Path) -> Option<Owner> {
 /// Whether a node or a tracker has its data in a directory, running or not.
 #[must_use]
 pub fn is_data_directory(path: &Path) -> bool {
-    let has = |names: &[&str]| names.iter().all(|name| path.join(name).exists());
-    has(&["lock", "index.db", "contents"]) || has(&["tracker.lock", "journal.sqlite"])
+    has_node(path) || has_tracker(path)
+}
+
+/// Whether a directory has the data of a tracker and not of a node: no node may put its own beside them. (Some
+/// version did, where it was told to, and such a directory goes on working.)
+#[must_use]
+pub fn is_of_tracker(path: &Path) -> bool {
+    has_tracker(path) && !has_node(path)
+}
+
+/// Whether a directory has the data of a node and not of a tracker.
+#[must_use]
+pub fn is_of_node(path: &Path) -> bool {
+    has_node(path) && !has_tracker(path)
+}
+
+fn has_node(path: &Path) -> bool {
+    has(path, &["lock", "index.db", "contents"])
+}
+
+fn has_tracker(path: &Path) -> bool {
+    has(path, &["tracker.lock", "journal.sqlite"])
+}
+
+fn has(path: &Path, names: &[&str]) -> bool {
+    names.iter().all(|name| path.join(name).exists())
 }
 
 /// Whether a file with several names is the token or the database of some node or tracker. Its directory is
@@ -310,8 +334,15 @@ mod tests {
                 let found = own.around(&root.join(inside));
                 assert_eq!(found, Some(Owner::Directory(root.clone())), "{program} {inside}");
             }
+            assert_eq!(is_of_node(&root), program == "peer");
+            assert_eq!(is_of_tracker(&root), program == "tracker");
         }
         assert_eq!(own.around(&home), None);
+        // Both were here already: neither is refused.
+        for file in ["tracker.lock", "journal.sqlite"] {
+            fs::write(home.join("peer").join(file), file).expect("writes");
+        }
+        assert!(!is_of_node(&home.join("peer")) && !is_of_tracker(&home.join("peer")));
     }
 
     #[test]

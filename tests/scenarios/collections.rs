@@ -183,6 +183,7 @@ fn lie(cluster: &Cluster, liar: &Peer, name: &str, catalog: &[u8]) -> Result<()>
             incarnation: Incarnation::new(status["incarnation"].as_u64().expect("a number")),
             metadata: None,
             replaces_metadata: false,
+            keeps_target: false,
             parts: Some(Parts::default()),
         };
         tracker.publish(&publish).await?;

@@ -42,6 +42,24 @@ fn two_programs_on_one_data_directory_are_refused() -> Result<()> {
     )
     .expect(5);
     assert!(outcome.stderr.contains("another tracker"), "{}", outcome.stderr);
+    let outcome = run("tracker", &["--port", "0", "--data-dir", &data_dir]).expect(5);
+    assert!(
+        outcome.stderr.contains("data directory of a peer"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(
+        !cluster.peer(0).data_dir().join("tracker.lock").exists(),
+        "nothing was made"
+    );
+    let of_tracker = tracker_dir.to_str().expect("text");
+    let outcome = run("peer", &["serve", "--port", "0", "--data-dir", of_tracker]).expect(5);
+    assert!(
+        outcome.stderr.contains("data directory of a tracker"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!tracker_dir.join("contents").exists(), "nothing was made");
     Ok(())
 }
 

@@ -37,6 +37,12 @@ fn a_value_is_read_where_it_was_never_put() -> Result<()> {
     let outside = cluster.outsider("outside", ["value", "deploy/color", "--webserver", webserver]);
     assert_eq!(outside.code, 0, "{}", outside.stderr);
     assert_eq!(other.run(["value", "no/such"]).code, 3);
+    let refused = other.run(["remove", "deploy/color"]).expect(3);
+    assert!(
+        refused.stderr.contains("`peer remove values/deploy/color`"),
+        "{}",
+        refused.stderr
+    );
     assert_eq!(other.run(["put", "a//b", "x"]).code, 2);
     assert_eq!(other.run(["put", "long", &"x".repeat(65_537)]).code, 2);
     assert_eq!(cluster.outsider("nobody", ["put", "a", "x"]).code, 6);

@@ -4,7 +4,8 @@
 //! ends them when it is dropped. [`Program`] is one of them: it can be killed, stopped and started again
 //! where it was. [`Outcome`] is the output and end of a command. [`eventually`] waits for a condition,
 //! bounded in time, and reports the last observation when it stays false. [`content`] makes files that are
-//! the same in every run. [`Terminal`] is a program at a terminal.
+//! the same in every run. [`Terminal`] is a program at a terminal. [`Crowd`] is many
+//! false holders.
 //!
 //! [`chaos`] harms such clusters under load, beside a ledger of their acknowledgements. [`dst`] simulates
 //! clusters in which everything goes wrong. [`mod@bench`] measures beside other tools; [`lab`] is a network
@@ -17,6 +18,7 @@ pub mod binaries;
 pub mod chaos;
 mod cluster;
 pub mod content;
+mod crowd;
 pub mod dst;
 mod eventually;
 #[cfg(feature = "lab")]
@@ -28,6 +30,7 @@ pub mod swarm_sim;
 mod terminal;
 
 pub use cluster::{Cluster, ClusterBuilder, Peer, QUICK_TIMING, copy};
+pub use crowd::Crowd;
 pub use eventually::{Stopwatch, eventually, interrupt, is_interrupted, until_interrupted};
 pub use outcome::Outcome;
 pub use program::Program;

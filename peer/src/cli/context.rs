@@ -127,11 +127,17 @@ impl<'a> Context<'a> {
         self.ending().own.is_some()
     }
 
-    /// Says, when a node of this process publishes `name`, that its copy leaves with the command: at once,
-    /// and when the command is ended from outside.
+    /// Says, when a node of this process publishes `name`, that its copy leaves with the command.
     pub(super) fn warn_of_leaving(&self, name: &Name) {
         if self.runs_own_node() {
             self.out.note(&words::copy_leaves(name));
+        }
+    }
+
+    /// Notes that `name` is shared. A command that is ended from outside from now on leaves a copy, if it is a
+    /// node of this process that shares it; one that is ended before leaves none.
+    pub(super) fn note_shared(&self, name: &Name) {
+        if self.runs_own_node() {
             self.set_last_words(words::copy_left(name));
         }
     }

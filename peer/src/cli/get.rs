@@ -68,8 +68,13 @@ pub(super) async fn fetch(
     named: Option<String>,
     entry: Option<EntryPoint>,
 ) -> Result<(), Failure> {
+    // An id says nothing to people, and the content may have other names than the one that came with it.
+    let called = named
+        .clone()
+        .filter(|_| matches!(args.content, ContentRef::Id(_)));
+    let called = called.as_deref();
     if args.output.as_deref().is_some_and(is_standard) {
-        return print(context, &args, entry.as_ref()).await;
+        return print(context, &args, called, entry.as_ref()).await;
     }
     // Before a node is started: mistakes that can be found without one.
     let wanted = args.output.clone();
@@ -83,6 +88,7 @@ pub(super) async fn fetch(
         let mut events = started.map_err(|error| get_failure(&args.content, &error))?;
         let target = Target {
             content: &args.content,
+            called,
             output: Some(&output),
             patience: patience(context, &args),
         };
@@ -143,7 +149,12 @@ async fn request(
 }
 
 /// Writes a file to standard output, and nothing else there.
-async fn print(context: &Context<'_>, args: &GetArgs, entry: Option<&EntryPoint>) -> Result<(), Failure> {
+async fn print(
+    context: &Context<'_>,
+    args: &GetArgs,
+    called: Option<&str>,
+    entry: Option<&EntryPoint>,
+) -> Result<(), Failure> {
     let content = &args.content;
     if context.out.is_json() || !args.globs.selection()?.is_all() {
         let why = words::cannot(words::get(content), words::output_is_the_file());
@@ -159,6 +170,7 @@ async fn print(context: &Context<'_>, args: &GetArgs, entry: Option<&EntryPoint>
     let mut reader = StdoutReader::new(events, StdoutSink::standard()?);
     let target = Target {
         content,
+        called,
         output: None,
         patience: patience(context, args),
     };

@@ -1,14 +1,18 @@
 //! The commands about names: `list`, `locate`, `remove`, `rename`, `history`, `pin`, `unpin`.
 
 use clap::Args;
+use proto::RemoteError;
+use proto::client::ControlClient;
 use proto::messages::{Locate, Remove, Rename};
 use shared::json::{History, Located, Names, Pinned, Removed, Renamed};
 use shared::model::{ContentRef, Name, NamedRevision, PinWish, RevisionEntry};
+use shared::{Coded as _, ErrorCode};
 
 use super::context::Context;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::asked_name;
 use crate::terminal::{listing, show};
+use crate::values::name_of;
 use crate::{json, words};
 
 /// Arguments of `peer list`.
@@ -94,14 +98,33 @@ pub(super) async fn locate(context: &Context<'_>, content: ContentRef) -> Result
 
 pub(super) async fn remove(context: &Context<'_>, name: Name) -> Result<(), Failure> {
     let remove = Remove { name, expected: None };
-    let removed = context.require().await?.client.remove(&remove).await;
-    let revision = removed.map_err(|error| no_such_name(words::remove(&remove.name), &error))?;
+    let client = context.require().await?.client;
+    let revision = match client.remove(&remove).await {
+        Ok(revision) => revision,
+        Err(error) => {
+            let value = value_under(&client, &remove.name, &error).await;
+            let failure = Failure::of(words::remove(&remove.name), &error);
+            return Err(match value {
+                Some(value) => failure.hint(&words::remove_the_value(value)),
+                None => failure.hint_for(Exit::NotFound, words::list_shows_names()),
+            });
+        }
+    };
     context.out.line(&show::removed(&remove.name, revision));
     context.out.json(&Removed {
         name: remove.name.to_string(),
         revision: revision.get(),
     });
     Ok(())
+}
+
+/// Returns the name of the value under a key, when a command was given the key in place of a name and found
+/// nothing.
+async fn value_under(client: &ControlClient, key: &Name, error: &RemoteError) -> Option<Name> {
+    let value = name_of(key.as_str()).ok();
+    let value = value.filter(|_| error.code() == ErrorCode::NotFound)?;
+    let located = listing::locate(client, ContentRef::Name(value.clone()), 1).await;
+    located.is_ok().then_some(value)
 }
 
 pub(super) async fn rename(context: &Context<'_>, from: Name, to: Name) -> Result<(), Failure> {
@@ -176,6 +199,6 @@ fn pinned_line(what: &NamedRevision, entry: &RevisionEntry) -> String {
 }
 
 /// Returns the failure of a question about a name, with advice when there is no such name.
-pub(super) fn no_such_name(what: String, error: &proto::RemoteError) -> Failure {
+pub(super) fn no_such_name(what: String, error: &RemoteError) -> Failure {
     Failure::of(what, error).hint_for(Exit::NotFound, words::list_shows_names())
 }

@@ -14,7 +14,7 @@ use crate::node::{self, RateLimit, find_running};
 use crate::terminal::attach::of_another_user;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::progress::{Amount, Progress, Unit};
-use crate::terminal::show;
+use crate::terminal::{listing, show};
 use crate::{json, words};
 
 /// Arguments of `peer limit`.
@@ -40,9 +40,11 @@ pub struct ForgetArgs {
 }
 
 pub(super) async fn status(context: &Context<'_>) -> Result<(), Failure> {
-    let status = context.require().await?.status;
-    context.out.json(&json::status(&status));
-    context.out.line(&show::status(&status));
+    let node = context.require().await?;
+    let mode = listing::own_mode(&node.client, &node.status).await;
+    let now = context.clock.now();
+    context.out.json(&json::status(&node.status, mode));
+    context.out.line(&show::status(&node.status, mode, now));
     Ok(())
 }
 

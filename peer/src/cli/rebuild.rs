@@ -25,6 +25,9 @@ pub(super) async fn run(context: &Context<'_>) -> Result<(), Failure> {
     for name in &index.unpublished {
         context.out.note(&words::was_to_be_published(name));
     }
+    for name in &index.unshared {
+        context.out.note(&words::no_longer_shared(name));
+    }
     if lost.files > 0 {
         let (files, bytes) = (words::files(lost.files), ByteCount::new(lost.bytes));
         let place = data_dir.join("lost");
@@ -52,6 +55,7 @@ pub(super) async fn run(context: &Context<'_>) -> Result<(), Failure> {
             bytes: lost.bytes,
         },
         unpublished: index.unpublished.iter().map(ToString::to_string).collect(),
+        unshared: index.unshared.iter().map(ToString::to_string).collect(),
     });
     Ok(())
 }

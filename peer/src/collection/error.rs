@@ -48,6 +48,12 @@ pub enum CollectionError {
         /// The place.
         path: PathBuf,
     },
+    /// A file is in the place of a directory.
+    #[error("{} is in the way of a directory, and is never replaced by one; move it away", path.display())]
+    InTheWay {
+        /// The place.
+        path: PathBuf,
+    },
     /// A device, a pipe or a socket is in the place.
     #[error("{} is {kind}, which is never replaced; move it away", path.display())]
     Special {
@@ -133,6 +139,7 @@ impl Coded for CollectionError {
             Self::PartGone | Self::NothingSelected | Self::NoSuchPath(_) => ErrorCode::NotFound,
             Self::Broken(_) => ErrorCode::Corrupt,
             Self::Exists { .. } => ErrorCode::Conflict,
+            Self::InTheWay { .. } => ErrorCode::FailedPrecondition,
             Self::Io { source, .. } => source.into(),
             Self::Place { source, .. } => of_place(source),
         }

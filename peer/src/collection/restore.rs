@@ -252,7 +252,11 @@ impl Restoration {
             }
             match (kind, found) {
                 (_, None) | (Kind::Directory(_), Some((_, Found::Directory))) => Ok(()),
-                (Kind::Directory(_), Some(_)) => Err(CollectionError::Exists {
+                (Kind::Directory(_), Some((_, Found::Special(kind)))) => Err(CollectionError::Special {
+                    path: place.to_owned(),
+                    kind,
+                }),
+                (Kind::Directory(_), Some(_)) => Err(CollectionError::InTheWay {
                     path: place.to_owned(),
                 }),
                 (_, Some((directory, found))) => self.check_entry(directory, found, at, place),

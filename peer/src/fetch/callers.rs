@@ -1,7 +1,9 @@
 //! Callers that wait for the same session, and the calls by which they reach a job.
 
+use std::collections::BTreeSet;
+
 use shared::model::{
-    FetchPhase, FetchSource, FetchStanding, FragmentSet, Manifest, Source, Timestamp, Waiting,
+    FetchPhase, FetchSource, FetchStanding, FragmentSet, Manifest, PeerId, Source, Timestamp, Waiting,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -45,7 +47,7 @@ pub(super) struct Update<'a> {
     /// Committed fragments.
     pub(super) held: &'a FragmentSet,
     pub(super) received: Received,
-    pub(super) sources_used: u32,
+    pub(super) used: BTreeSet<PeerId>,
     pub(super) sources: u32,
     pub(super) waiting_for: Option<Waiting>,
     pub(super) from: Vec<FetchSource>,
@@ -134,7 +136,7 @@ impl Callers {
                 caller.answer(Ok(Fetched {
                     received_bytes: received.bytes,
                     wasted_bytes: received.wasted,
-                    sources_used: update.sources_used,
+                    used: update.used.clone(),
                     elapsed,
                 }));
             } else if !caller.reply.is_closed() {

@@ -113,6 +113,8 @@ pub(super) struct Intake {
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     bytes: AtomicU64,
+    /// Bytes of them that were verified.
+    kept: AtomicU64,
     requests: AtomicU32,
 }
 
@@ -167,6 +169,11 @@ impl Meter {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Whether something has come from the source that was verified.
+    pub(super) fn is_of_use(&self) -> bool {
+        self.kept.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether a request to the source is in progress.
     pub(super) fn is_asked(&self) -> bool {
         self.requests.load(Ordering::Relaxed) > 0
@@ -183,8 +190,9 @@ impl Portion {
     }
 
     /// Keeps the bytes that have come so far: they are of use.
-    pub(super) const fn keep(&mut self) {
-        self.bytes = 0;
+    pub(super) fn keep(&mut self) {
+        let kept = std::mem::take(&mut self.bytes);
+        self.meter.kept.fetch_add(kept, Ordering::Relaxed);
     }
 }
 
@@ -209,7 +217,9 @@ mod tests {
         kept.add(1);
         let so_far = intake.received();
         assert_eq!(so_far, Received { bytes: 8, wasted: 0 });
+        assert!(!meter.is_of_use(), "nothing is verified yet");
         kept.keep();
+        assert!(meter.is_of_use());
         drop(kept);
         assert!(meter.is_asked());
         drop(dropped);

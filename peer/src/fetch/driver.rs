@@ -552,7 +552,7 @@ impl Driver {
             now,
             held: &self.held,
             received: self.intake.received(),
-            sources_used: self.sources.used(),
+            used: self.sources.used(),
             sources: summary.serving,
             waiting_for: self.waiting_for(now, &summary, &from),
             from,

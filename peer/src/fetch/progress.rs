@@ -1,8 +1,9 @@
 //! Progress of a fetch, in numbers and words, and its result.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use shared::model::{ByteRate, FetchPhase, FetchSource, Reason, Waiting};
+use shared::model::{ByteRate, FetchPhase, FetchSource, PeerId, Reason, Waiting};
 
 use super::scheduler::SchedulerSummary;
 
@@ -28,14 +29,14 @@ pub struct Progress {
 }
 
 /// Result of a fetch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// Bytes of blocks received meanwhile, for all callers of the same job.
     pub received_bytes: u64,
     /// Bytes received in vain: wrong, of requests that did not deliver, or here already.
     pub wasted_bytes: u64,
-    /// Sources that delivered a fragment since the job began.
-    pub sources_used: u32,
+    /// Sources that gave something of use since the job began.
+    pub used: BTreeSet<PeerId>,
     /// Time from the call to the last commit.
     pub elapsed: Duration,
 }

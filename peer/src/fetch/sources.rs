@@ -65,6 +65,8 @@ struct Given {
     fragments: u32,
     /// Bytes of the connections that have ended.
     bytes: u64,
+    /// Whether some of them, on those connections, were verified.
+    is_of_use: bool,
     /// Whether it has answered on the present connection.
     is_heard: bool,
 }
@@ -152,6 +154,7 @@ impl Sources {
                 address: connected.address.clone(),
                 fragments: 0,
                 bytes: 0,
+                is_of_use: false,
                 is_heard: false,
             });
             given.address = connected.address.clone();
@@ -303,6 +306,7 @@ impl Sources {
             connected.token.cancel();
             if let Some(given) = self.given.get_mut(&source) {
                 given.bytes += connected.meter.bytes();
+                given.is_of_use |= connected.meter.is_of_use();
                 given.is_heard = false;
             }
         }
@@ -331,7 +335,7 @@ impl Sources {
                     Some(_) => FetchSourceState::Asked,
                 },
                 fragments: given.fragments,
-                bytes: given.bytes + connected.map_or(0, |connected| connected.meter.bytes()),
+                bytes: given.bytes + self.bytes_from(*peer),
                 asked,
             }
         };
@@ -402,10 +406,15 @@ impl Sources {
         u32::try_from(self.tried.len()).unwrap_or(u32::MAX)
     }
 
-    /// Number of peers that delivered a fragment.
-    pub(super) fn used(&self) -> u32 {
-        let used = self.given.values().filter(|given| given.fragments > 0).count();
-        u32::try_from(used).unwrap_or(u32::MAX)
+    /// Returns the peers that gave something of use: a fragment, or a part of one that others completed.
+    pub(super) fn used(&self) -> BTreeSet<PeerId> {
+        let is_used = |(peer, given): &(&PeerId, &Given)| {
+            let connected = self.connected.get(peer);
+            given.fragments > 0
+                || given.is_of_use
+                || connected.is_some_and(|connected| connected.meter.is_of_use())
+        };
+        self.given.iter().filter(is_used).map(|(peer, _)| *peer).collect()
     }
 
     /// Whether it is time to search for sources; if so, the search counts as begun.
@@ -436,6 +445,7 @@ impl Sources {
 mod tests {
     use shared::model::SourceRank;
 
+    use super::super::counters::{Counters, Intake};
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(5_000);
@@ -640,6 +650,14 @@ mod tests {
         );
         sources.delivered(one);
         assert_eq!(states(&sources, &[])[0], (FetchSourceState::Idle, 1, Vec::new()));
+        assert_eq!(sources.used(), BTreeSet::from([one]));
+        // A part of a fragment, which another source completes.
+        let intake = Intake::new(Counters::new());
+        let mut portion = intake.begin(&added[1].1.meter);
+        portion.add(64);
+        assert_eq!(sources.used().len(), 1, "it may be wrong");
+        portion.keep();
+        drop(portion);
         sources.remove(one);
         sources.remove(two);
         let gone = [
@@ -647,7 +665,7 @@ mod tests {
             (FetchSourceState::Gone, 0, Vec::new()),
         ];
         assert_eq!(states(&sources, &[]), gone);
-        assert_eq!((sources.used(), added.len()), (1, 2));
+        assert_eq!(sources.used(), BTreeSet::from([one, two]));
     }
 
     #[tokio::test]

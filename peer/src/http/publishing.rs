@@ -156,7 +156,12 @@ pub(super) async fn publish(
 /// # Errors
 /// When the conditions do not hold, or nobody can tell whether they do.
 async fn head(api: &Api, name: &Name, conditions: &Conditions) -> Result<Option<Head>, HttpError> {
-    let asked = match api.node().catalog_soon().await {
+    // Without a condition the name is published once there is a tracker.
+    let catalog = match conditions.are_none() {
+        true => api.node().catalog_soon().await,
+        false => api.node().catalog().await,
+    };
+    let asked = match catalog {
         Ok(catalog) => catalog.head(name).await,
         Err(error) => Err(error),
     };

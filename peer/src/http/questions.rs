@@ -13,7 +13,7 @@ use crate::operations::{local, upkeep};
 
 pub(super) async fn status(State(api): State<Api>) -> Result<Response, HttpError> {
     let status = local::status(api.node()).await?;
-    Ok(json(crate::json::status(&status)))
+    Ok(json(crate::json::status(&status, None)))
 }
 
 pub(super) async fn files(

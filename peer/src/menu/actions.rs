@@ -148,7 +148,8 @@ impl Menu<'_> {
     pub(super) async fn status(&mut self) -> Result<(), Failure> {
         let status = self.client.status().await;
         let status = status.map_err(|error| Failure::of(words::ask_for_status(), &error))?;
-        self.console.say(&show::status(&status));
+        let mode = listing::own_mode(&self.client, &status).await;
+        self.console.say(&show::status(&status, mode, self.clock.now()));
         Ok(())
     }
 

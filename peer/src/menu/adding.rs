@@ -35,14 +35,18 @@ impl Menu<'_> {
             return Ok(());
         };
         let default = self.options.replicas.unwrap_or(defaults.replicas);
-        let read = |line: &str| answer::replicas(line, default);
+        let read = |line: &str| match line.trim() {
+            "" => Ok(None),
+            line => answer::replicas(line, default).map(Some),
+        };
         let question = words::ask_replicas(default);
         let Some(chosen) = self.answered(&question, &Completes::Nothing, read).await else {
             self.console.say(words::nothing_added());
             return Ok(());
         };
-        // The network's default is that of the moment of publication.
-        let target = (chosen != default).then_some(chosen).or(self.options.replicas);
+        // Where nothing is chosen, the name's present target stays, or the default of the moment of publication
+        // is taken.
+        let target = chosen.or(self.options.replicas);
         let add = Add {
             path,
             name,
@@ -77,15 +81,13 @@ impl Menu<'_> {
                 skips_unsupported: true,
                 ..Rules::default()
             };
+            // Nobody is asked before it is known that the rest can be added.
             if path.is_dir()
                 && self.console.is_terminal()
+                && let Some(Ok(looked)) = self.look(path, skipping).await
                 && self.confirmed(words::ask_leave_out()).await
-                && let Some(looked) = self.look(path, skipping).await
             {
-                match looked {
-                    Ok(looked) => return Ok(Some(looked)),
-                    Err(failure) => self.complain(&failure),
-                }
+                return Ok(Some(looked));
             }
         }
     }

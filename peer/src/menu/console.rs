@@ -149,12 +149,13 @@ impl<'a> Console<'a> {
         self.is_over
     }
 
-    /// Returns the width of the output: the terminal's current width.
+    /// Returns the width of the output: the terminal's current width. Nothing else has one: whatever reads a
+    /// pipe gets each line whole.
     #[must_use]
     pub fn columns(&self) -> usize {
         match self.source {
             Source::Editor { .. } => columns_of_terminal(),
-            Source::Lines(_) => COLUMNS,
+            Source::Lines(_) => self.out.columns().unwrap_or(usize::MAX),
         }
     }
 

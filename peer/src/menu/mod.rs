@@ -374,22 +374,23 @@ impl<'a> Menu<'a> {
             return;
         }
         let client = self.client.clone();
+        let refused_before = before.map_or(0, |status| status.refused_publications);
         let looking = async {
-            let mut left = waited;
+            let (mut left, mut refused) = (waited, 0);
             for _ in 0..PUBLISH_LOOKS {
-                left = client
-                    .status()
-                    .await
-                    .map_or(left, |status| status.pending_publications);
+                if let Ok(status) = client.status().await {
+                    left = status.pending_publications;
+                    refused = status.refused_publications.saturating_sub(refused_before);
+                }
                 if left == 0 {
                     break;
                 }
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
-            left
+            (left, refused)
         };
-        if let Some(left) = self.console.unless_interrupted(looking).await {
-            self.console.say(&screen::published(waited, left));
+        if let Some((left, refused)) = self.console.unless_interrupted(looking).await {
+            self.console.say(&screen::published(waited, left, refused));
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::terminal::show;
 use crate::terminal::table::shortened;
 use crate::words;
 
-/// The width of output that is not a terminal.
+/// The width of a terminal that does not tell its own.
 pub const COLUMNS: usize = 80;
 
 /// A narrower screen has no room for an address in the prompt.
@@ -79,9 +79,10 @@ pub fn prompt(session: Option<&SessionStatus>, running: usize, columns: usize) -
 pub fn found(location: &Location) -> String {
     let (binding, health) = (&location.binding, &location.health);
     let what = match &binding.collection {
+        // Its files are not counted: the tracker knows only the contents that they travel in.
         Some(collection) => words::found_directory(
             ByteCount::new(collection.length),
-            words::contents(collection.parts.into()),
+            words::fragments(health.fragments.into()),
             binding.revision,
         ),
         None => words::found_file(
@@ -97,6 +98,10 @@ pub fn found(location: &Location) -> String {
         health.fewest,
         words::replicas(health.target.get().into()),
     );
+    if health.fragments == 0 {
+        let what = words::found_empty(binding.revision);
+        return format!("{}\n{what}\nid {}", binding.name, binding.content);
+    }
     let mut text = format!("{}\n{what}\n{place}\nid {}", binding.name, binding.content);
     if health.state == ContentState::Unavailable {
         text = format!("{text}\n{}", words::found_incomplete());
@@ -158,14 +163,19 @@ pub fn my_list(contents: &[LocalContent], columns: usize) -> String {
     text
 }
 
-/// Returns the result of publications that waited for a connection.
+/// Returns the result of publications that waited for a connection, of which some still do and the tracker
+/// has refused others.
 #[must_use]
-pub fn published(waited: u32, left: u32) -> String {
-    let published = words::published_waiting(waited.saturating_sub(left).into());
-    match left {
-        0 => published,
-        left => words::some_still_wait(published, left),
+pub fn published(waited: u32, left: u32, refused: u32) -> String {
+    let published = waited.saturating_sub(left).saturating_sub(refused);
+    let mut text = words::published_waiting(published.into());
+    if left > 0 {
+        text = words::some_still_wait(text, left);
     }
+    if refused > 0 {
+        text = words::some_refused(refused.into(), text);
+    }
+    text
 }
 
 /// Returns the text with long lines broken between words; a longer word stays whole.
@@ -314,10 +324,17 @@ mod tests {
 
     #[test]
     fn publications_that_waited_are_counted() {
-        assert_eq!(published(1, 0), "published 1 file that waited for a connection");
         assert_eq!(
-            published(3, 1),
+            published(1, 0, 0),
+            "published 1 file that waited for a connection"
+        );
+        assert_eq!(
+            published(3, 1, 0),
             "published 2 files that waited for a connection, 1 still waiting; 4 lists them"
+        );
+        assert_eq!(
+            published(3, 0, 1),
+            "published 2 files that waited for a connection; the tracker refused 1, 4 says why"
         );
     }
 }

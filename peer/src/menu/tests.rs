@@ -311,3 +311,25 @@ async fn a_wish_to_terminate_leaves_from_anywhere() {
     assert_eq!(shown.matches("enjambre [").count(), 1, "{shown}");
     scene.end().await;
 }
+
+#[tokio::test]
+async fn nobody_is_asked_about_a_directory_that_is_refused_as_a_whole() {
+    let scene = Scene::begin().await;
+    let own = scene.dir.path().join("data");
+    let shown = scene
+        .play(&["2", own.to_str().expect("text"), "", "q"], true)
+        .await;
+    assert!(shown.contains("a data directory of a node or tracker"), "{shown}");
+    assert!(!shown.contains("leave these out?"), "{shown}");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn lines_for_a_pipe_are_whole() {
+    let scene = Scene::begin().await;
+    let path = scene.file(&format!("{} {}", "a".repeat(60), "b".repeat(60)), 10);
+    let shown = scene.play(&["2", &path, "", "x", "", "4", "q"], false).await;
+    let is_whole = |line: &str| line.starts_with("x ") && line.ends_with(&path);
+    assert!(shown.lines().any(is_whole), "{shown}");
+    scene.end().await;
+}

@@ -65,6 +65,8 @@ pub struct Transfer {
     pub told: Vec<String>,
     /// The time at which it began.
     pub begun: Timestamp,
+    /// Whether it failed because of something that it may replace if its user agrees.
+    pub may_replace: bool,
     added: Option<Added>,
 }
 
@@ -116,6 +118,7 @@ impl Transfer {
             phase: FetchPhase::default(),
             told: Vec::new(),
             begun: now,
+            may_replace: false,
             added: None,
         }
     }
@@ -238,6 +241,7 @@ impl Transfer {
             }
         };
         self.state = State::Failed(failure.exit());
+        self.may_replace = failure.is_conflict();
         self.told.push(one_line(&failure.to_string()));
     }
 

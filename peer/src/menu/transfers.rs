@@ -10,7 +10,7 @@ use super::answer::{self, Wish};
 use super::completion::Completes;
 use super::transfer::{MAX_RUNNING, State, Transfer, Work};
 use super::{Menu, view};
-use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::exit::Failure;
 use crate::terminal::sources::asking;
 use crate::words;
 
@@ -32,7 +32,7 @@ impl Menu<'_> {
         let Some(transfer) = self.background.transfer(number) else {
             return;
         };
-        if transfer.state != State::Failed(Exit::Conflict) || !self.console.is_terminal() {
+        if !transfer.may_replace || !self.console.is_terminal() {
             return;
         }
         let question = match &transfer.work {
@@ -156,7 +156,10 @@ impl Menu<'_> {
     }
 
     async fn cancel(&mut self, number: u32) {
+        // Its end is shown here, and is no notice as well.
+        self.background.follow(Some(number));
         if !self.background.cancel(number) {
+            self.background.follow(None);
             return self.console.say(&words::has_ended(number));
         }
         self.follow(number).await;

@@ -310,7 +310,7 @@ pub(super) async fn find(node: &Node, reference: &ContentRef) -> Result<Entry, F
         ContentRef::Id(id) => *id,
         ContentRef::Inside(_) => return Err(only_whole(node, reference, no_directory(reference)).await?),
         ContentRef::Name(name) => {
-            let bound = match node.catalog_soon().await {
+            let bound = match node.catalog().await {
                 Ok(catalog) => match catalog.resolve(reference).await {
                     Ok((binding, _)) => Ok(binding.content),
                     Err(error) if error.code() == ErrorCode::NotFound => Err(error),

@@ -4,15 +4,15 @@
 //! [`Events`] is the way to the caller and owns the loop that reports while work is under way. [`Report`]
 //! makes the events of one `get`, and [`FetchTally`] adds up the fetches that it is made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::messages::control::GetEvent;
 use shared::model::{
-    ContentId, FetchPhase, FetchSource, FetchSourceState, FragmentSet, Manifest, Name, Source, Timestamp,
-    Waiting,
+    ContentId, FetchPhase, FetchSource, FetchSourceState, FragmentSet, Manifest, Name, PeerId, Source,
+    Timestamp, Waiting,
 };
 use shared::{ErrorCode, Failure};
 use tokio::sync::{mpsc, watch};
@@ -177,7 +177,7 @@ impl<'a, T: From<GetEvent>> Report<'a, T> {
             received: totals.received,
             wasted: totals.wasted,
             elapsed: self.node.clock.now().since(self.begun),
-            sources_used: totals.sources_used,
+            sources_used: u32::try_from(totals.used.len()).unwrap_or(u32::MAX),
             from: totals.from,
         };
         self.events.tell(done.into()).await
@@ -202,8 +202,8 @@ fn held(now: &Progress, length: u64) -> u64 {
 pub(super) struct Totals {
     pub(super) received: u64,
     pub(super) wasted: u64,
-    /// The most sources that served one of the fetches.
-    pub(super) sources_used: u32,
+    /// Sources that gave something of use to any of the fetches.
+    pub(super) used: BTreeSet<PeerId>,
     /// The sources of all fetches.
     pub(super) from: Vec<FetchSource>,
 }
@@ -270,7 +270,7 @@ impl FetchTally {
         if let Some(fetched) = fetched {
             tally.ended.received += fetched.received_bytes;
             tally.ended.wasted += fetched.wasted_bytes;
-            tally.ended.sources_used = tally.ended.sources_used.max(fetched.sources_used);
+            tally.ended.used.extend(&fetched.used);
         }
     }
 
@@ -354,6 +354,22 @@ mod tests {
         assert_eq!([at(0, 0, 8), at(0, 4, 8), at(0, 8, 8)], [0, 500, 1000]);
         assert_eq!(at(1000, 1, 8), 1000, "it came from peers, and is held");
         assert_eq!([at(5, 0, 0), at(2000, 0, 1)], [5, 1000]);
+    }
+
+    #[test]
+    fn a_peer_that_gave_to_several_fetches_is_counted_once() {
+        let tally = FetchTally::default();
+        for (content, used) in [(1, [1, 2]), (2, [2, 3])] {
+            let fetched = Fetched {
+                received_bytes: 500,
+                wasted_bytes: 0,
+                used: used.map(|number| PeerId::from_bytes([number; 16])).into(),
+                elapsed: Duration::from_secs(1),
+            };
+            tally.end(ContentId::from_bytes([content; 32]), Some(&fetched));
+        }
+        let totals = tally.totals();
+        assert_eq!((totals.used.len(), totals.received), (3, 1000));
     }
 
     #[tokio::test]

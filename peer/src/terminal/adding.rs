@@ -92,7 +92,7 @@ where
 }
 
 /// Shows a publication's progress until it ends; the time to wait runs from the moment that the file is
-/// hashed.
+/// hashed, at which `is_shared` is called: before it nothing is kept.
 ///
 /// # Errors
 /// The node's error; [`Exit::TargetNotMet`] when the time runs out, or the events end, before the replicas
@@ -104,6 +104,7 @@ pub async fn follow(
     path: &str,
     name: &Name,
     wait: Option<Wait>,
+    is_shared: impl Fn(),
 ) -> Result<Added, Failure> {
     let mut shown = Shown::begin(out, clock, name);
     let mut over: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(std::future::pending());
@@ -115,8 +116,11 @@ pub async fn follow(
             () = &mut over => return Err(target_not_met(name, shown.added.as_ref(), wait)),
         };
         let Some(event) = event else { break };
-        if let (Some(Wait::AtMost(limit)), AddEvent::Shared { .. }) = (wait, &event) {
-            over = Box::pin(tokio::time::sleep(limit));
+        if let AddEvent::Shared { .. } = &event {
+            is_shared();
+            if let Some(Wait::AtMost(limit)) = wait {
+                over = Box::pin(tokio::time::sleep(limit));
+            }
         }
         shown.take(event);
     }
@@ -129,7 +133,10 @@ pub async fn follow(
     }
     if added.state() == "replicated" {
         let wanted = added.binding.as_ref().map_or(0, |binding| binding.target.get());
-        out.line(&words::all_replicated(words::replicas(wanted.into())));
+        out.line(&match added.fragments {
+            0 => words::located_empty().to_owned(),
+            _ => words::all_replicated(words::replicas(wanted.into())),
+        });
     }
     out.json(&AddLine::Done(Stored {
         name: name.to_string(),

@@ -189,6 +189,12 @@ impl Failure {
         }
     }
 
+    /// Whether something is in the way that the user could have replaced.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.code == Some(ErrorCode::Conflict)
+    }
+
     /// The ending.
     #[must_use]
     pub const fn exit(&self) -> Exit {

@@ -35,6 +35,8 @@ where
 pub struct Target<'a> {
     /// The content that is fetched.
     pub content: &'a ContentRef,
+    /// The name that its user knows it by; none shows the one that was asked for, or that the node tells.
+    pub called: Option<&'a str>,
     /// The path to write; none means standard output.
     pub output: Option<&'a Path>,
     /// The longest time without a received byte; none waits without a limit.
@@ -70,10 +72,11 @@ pub async fn follow(
     how_far: impl Fn(&str),
 ) -> Result<(), Failure> {
     let content = target.content;
-    let (mut label, mut place) = (content.to_string(), target.output.map(Path::to_owned));
+    let label = target.called.map_or_else(|| content.to_string(), str::to_owned);
+    let (mut label, mut place) = (label, target.output.map(Path::to_owned));
     let mut progress: Option<Progress<'_>> = None;
     // Something moves until it is known how much there is.
-    let question = words::asking_network(content);
+    let question = words::asking_network(&label);
     let nothing = Amount::new(0, 0);
     let mut asking = Some(Progress::begin(out, clock, question, Unit::Bytes, nothing));
     let mut stall = Stall::begin(clock.now());
@@ -103,7 +106,9 @@ pub async fn follow(
             } => {
                 drop(asking.take());
                 let amount = Amount::new(already_held, length);
-                let name = asked_name(content, &name);
+                let name = target
+                    .called
+                    .map_or_else(|| asked_name(content, &name), str::to_owned);
                 out.note(&started_line(&name, amount, fragments));
                 label.clone_from(&name);
                 how_far(&format!("{}%", percent(amount)));

@@ -1,9 +1,12 @@
 //! Listings of the network, page by page, and the place of a content.
 
+use std::time::Duration;
+
 use proto::RemoteError;
 use proto::client::ControlClient;
+use proto::messages::control::{SessionStatus, Status};
 use proto::messages::{List, Locate, Page};
-use shared::model::{ContentRef, Epoch, Listing, Location, PeerInfo};
+use shared::model::{ContentRef, Epoch, Listing, Location, PeerId, PeerInfo, PeerMode};
 
 use super::exit::Failure;
 use crate::words;
@@ -74,6 +77,36 @@ pub async fn all_peers(client: &ControlClient) -> Result<NetworkView, Failure> {
     }
 }
 
+/// The longest that the state of a node waits for its tracker.
+const MODE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Returns the mode of a node; none when its tracker does not tell it at once.
+pub async fn own_mode(client: &ControlClient, status: &Status) -> Option<PeerMode> {
+    if !matches!(status.session, SessionStatus::Connected { .. }) {
+        return None;
+    }
+    let told = tokio::time::timeout(MODE_PATIENCE, mode_of(client, status.peer)).await;
+    told.ok()?.ok()?
+}
+
+/// Returns the mode of a peer; none when the tracker does not know it.
+///
+/// # Errors
+/// The tracker's error.
+async fn mode_of(client: &ControlClient, peer: PeerId) -> Result<Option<PeerMode>, RemoteError> {
+    // A page begins after its token.
+    let token = before(peer).map(|before| before.to_string()).unwrap_or_default();
+    let found = client.network_peers(&Page::new(token, 1)).await?.peers;
+    let found = found.into_iter().find(|found| found.id == peer);
+    Ok(found.map(|found| found.mode))
+}
+
+/// Returns the largest id that is smaller.
+fn before(peer: PeerId) -> Option<PeerId> {
+    let number = u128::from_be_bytes(*peer.as_bytes()).checked_sub(1)?;
+    Some(PeerId::from_bytes(number.to_be_bytes()))
+}
+
 /// Turns the page; false after the last one, and when the next page is the same.
 fn turn_page(page: &mut Page, next: String) -> bool {
     let goes_on = !next.is_empty() && next != page.token;
@@ -96,4 +129,22 @@ pub async fn locate(
         except: None,
     };
     client.network_locate(&locate).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_begins_with_a_peer_comes_after_the_id_before_it() {
+        let id = |first, last| {
+            let mut bytes = [0; 16];
+            (bytes[0], bytes[15]) = (first, last);
+            PeerId::from_bytes(bytes)
+        };
+        assert_eq!(before(id(1, 7)), Some(id(1, 6)));
+        let carried = before(id(1, 0)).expect("there is one");
+        assert!(carried < id(1, 0) && carried > id(0, 255));
+        assert_eq!(before(id(0, 0)), None);
+    }
 }

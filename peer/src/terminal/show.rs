@@ -42,13 +42,29 @@ pub fn names(names: &[Listing]) -> Table {
             binding.name.to_string(),
             binding.revision.to_string(),
             size(binding).to_string(),
-            format!("{}/{}", health.fewest, health.target),
-            words::content_state(health.state).to_owned(),
+            replicas(health),
+            state(health).to_owned(),
             binding.content.short(),
             pins(pinned),
         ]);
     }
     table
+}
+
+/// Returns the fewest replicas and those wanted, such as `2/3`; an empty file needs none.
+fn replicas(health: &Health) -> String {
+    match health.fragments {
+        0 => "-".to_owned(),
+        _ => format!("{}/{}", health.fewest, health.target),
+    }
+}
+
+/// Returns the state of a content's replicas in words; an empty file is always complete.
+fn state(health: &Health) -> &'static str {
+    match health.fragments {
+        0 => words::empty(),
+        _ => words::content_state(health.state),
+    }
 }
 
 /// Returns the length of a file, or of a directory's files.
@@ -90,7 +106,10 @@ pub fn contents(contents: &[LocalContent]) -> Table {
                 .as_ref()
                 .map_or_else(|| "-".to_owned(), ToString::to_string),
             ByteCount::new(content.length).to_string(),
-            format!("{}/{}", content.fragments_held, content.fragments),
+            match content.fragments {
+                0 => "-".to_owned(),
+                all => format!("{}/{all}", content.fragments_held),
+            },
             role(content).to_owned(),
             content.content.short(),
             place,
@@ -258,13 +277,16 @@ pub fn location(name: &str, location: &Location, columns: Option<usize>) -> Stri
             parts.map_or_else(|| fragments.clone(), |parts| words::parts_with(parts, &fragments))
         }
     };
-    let stands = words::located_health(
-        what,
-        health.fragments_at_target,
-        words::replicas(health.target.get().into()),
-        health.fewest,
-        words::content_state(health.state),
-    );
+    let stands = match health.fragments {
+        0 => words::located_empty().to_owned(),
+        _ => words::located_health(
+            what,
+            health.fragments_at_target,
+            words::replicas(health.target.get().into()),
+            health.fewest,
+            words::content_state(health.state),
+        ),
+    };
     let mut text = format!("{found}\n{stands}\nid {}", binding.content);
     let mut table = Table::new(&[
         (words::title_peer(), Left),
@@ -410,9 +432,9 @@ pub fn own_reach(status: &Status) -> Option<String> {
     Some(words::cannot_be_dialled(&failure.address, error))
 }
 
-/// Returns the state of a node, a line for each property.
+/// Returns the state of a node, a line for each property; its mode is the tracker's to tell.
 #[must_use]
-pub fn status(status: &Status) -> String {
+pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String {
     let bytes = |n| ByteCount::new(n).to_string();
     let mut lines = vec![
         (words::label_peer(), words::run(status.peer, status.incarnation)),
@@ -428,6 +450,9 @@ pub fn status(status: &Status) -> String {
     }
     if let Some(why) = own_reach(status) {
         lines.push(("", why));
+    }
+    if let Some(mode) = mode.filter(|mode| *mode != PeerMode::Active) {
+        lines.push((words::label_mode(), self::mode(mode, now)));
     }
     if let Some(zone) = &status.zone {
         lines.push((words::label_zone(), zone.to_string()));
@@ -511,9 +536,7 @@ pub fn history(revisions: &[RevisionEntry], now: Timestamp) -> Table {
     let none = || "-".to_owned();
     for entry in revisions {
         let size = entry.bound.map(|bound| bound.size());
-        let replicas = entry
-            .health
-            .map(|health| format!("{}/{}", health.fewest, health.target));
+        let replicas = entry.health.as_ref().map(replicas);
         table.row([
             entry.revision.to_string(),
             words::ago(format_duration(now.since(entry.at))),
@@ -582,6 +605,9 @@ pub fn why(name: &str, why: &Why) -> String {
 }
 
 fn stands(name: &str, health: &Health) -> String {
+    if health.fragments == 0 {
+        return words::stands_empty(name);
+    }
     let replicas = words::replicas(health.target.get().into());
     words::stands(name, words::content_state(health.state), health.fewest, replicas)
 }

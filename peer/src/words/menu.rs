@@ -131,6 +131,10 @@ shared::messages! {
         en: "{published}, {left} still waiting; 4 lists them",
         es: "{published}, {left} siguen esperando; con 4 se ven"
     }
+    fn some_refused(count, published) {
+        en: ["{published}; the tracker refused 1, 4 says why", "{published}; the tracker refused {count}, 4 says why"],
+        es: ["{published}; el tracker rechazó 1, con 4 se ve por qué", "{published}; el tracker rechazó {count}, con 4 se ve por qué"]
+    }
     fn leave_the_network() { en: "leave the network", es: "dejar la red" }
     fn ask_leave_network() {
         en: "this peer runs without the menu too, and others may use it; take it out of its network?",
@@ -285,9 +289,13 @@ shared::messages! {
         en: "{length} in {fragments} of {size}, revision {revision}",
         es: "{length} en {fragments} de {size}, revisión {revision}"
     }
-    fn found_directory(length, entries, revision) {
-        en: "a directory: {length} in {entries}, revision {revision}",
-        es: "un directorio: {length} en {entries}, revisión {revision}"
+    fn found_empty(revision) {
+        en: "it is empty, and always complete; revision {revision}",
+        es: "está vacío, y siempre completo; revisión {revision}"
+    }
+    fn found_directory(length, fragments, revision) {
+        en: "a directory: {length} in {fragments}, revision {revision}",
+        es: "un directorio: {length} en {fragments}, revisión {revision}"
     }
     fn found_where(peers, state, fewest, replicas) {
         en: "on {peers}, {state}: fewest {fewest} of {replicas}",

@@ -53,6 +53,11 @@ shared::messages! {
         en: "{what}, {at_target} of them with {replicas}; the fewest is {fewest}: {state}",
         es: "{what}, {at_target} de ellos con {replicas}; el mínimo es {fewest}: {state}"
     }
+    fn empty() { en: "empty", es: "vacío" }
+    fn located_empty() {
+        en: "it is empty: it needs no replicas, and is always complete",
+        es: "está vacío: no necesita réplicas, y siempre está completo"
+    }
     fn parts_with(parts, fragments) { en: "{parts}: {fragments}", es: "{parts}: {fragments}" }
     fn catalog_and(parts) { en: "a directory, its catalog and {parts}", es: "un directorio, su catálogo y {parts}" }
     fn held_of(held, all) { en: "{held} of {all}", es: "{held} de {all}" }
@@ -69,6 +74,7 @@ shared::messages! {
     fn label_peer() { en: "peer", es: "nodo" }
     fn label_address() { en: "address", es: "dirección" }
     fn label_network() { en: "network", es: "red" }
+    fn label_mode() { en: "mode", es: "modo" }
     fn label_zone() { en: "zone", es: "zona" }
     fn label_faults() { en: "faults", es: "fallos" }
     fn label_data() { en: "data", es: "datos" }

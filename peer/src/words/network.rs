@@ -83,6 +83,10 @@ shared::messages! {
         en: "{name}: {state}, the fewest is {fewest} of {replicas}",
         es: "{name}: {state}, el mínimo es {fewest} de {replicas}"
     }
+    fn stands_empty(name) {
+        en: "{name}: empty, and always complete",
+        es: "{name}: vacío, y siempre completo"
+    }
     fn as_it_should_be() { en: "nothing is missing", es: "no falta nada" }
     fn fetching_here(held, length, peers) {
         en: "being fetched here: {held} of {length}, {peers} sending",
@@ -183,6 +187,10 @@ shared::messages! {
     fn was_to_be_published(name) {
         en: "{name} was still to be published, which may have been done since: `peer history {name}` tells; add it again if it is missing",
         es: "{name} aún estaba por publicar, y puede que se haya hecho desde entonces: `peer history {name}` lo dice; vuelva a añadirlo si falta"
+    }
+    fn no_longer_shared(name) {
+        en: "nothing tells any more where the file of {name} is, or it is gone: it is not shared from here; add it again, also under the same name",
+        es: "ya nada indica dónde está el archivo de {name}, o ha desaparecido: no se comparte desde aquí; vuelva a añadirlo, también con el mismo nombre"
     }
     fn id_was_lost(peer) {
         en: "nothing told the id of this peer: it is {peer} now; the network takes it for a new peer, that holds what is here, and gives the old one up as lost after its grace time",

@@ -155,12 +155,12 @@ shared::messages! {
         es: "el nodo terminó la llamada sin respuesta; su registro dice por qué"
     }
     fn cannot_replicate(name, why) {
-        en: "cannot replicate {name}: {why}; `peer locate {name}` shows the progress while a node serves it",
-        es: "no se puede replicar {name}: {why}; `peer locate {name}` muestra el progreso mientras un nodo lo sirva"
+        en: "cannot replicate {name}: {why}; `peer why {name}` says what it waits for while a node serves it",
+        es: "no se puede replicar {name}: {why}; `peer why {name}` dice a qué espera mientras un nodo lo sirva"
     }
     fn cannot_replicate_within(name, limit, why) {
-        en: "cannot replicate {name} within {limit}: {why}; `peer locate {name}` shows the progress while a node serves it",
-        es: "no se puede replicar {name} en {limit}: {why}; `peer locate {name}` muestra el progreso mientras un nodo lo sirva"
+        en: "cannot replicate {name} within {limit}: {why}; `peer why {name}` says what it waits for while a node serves it",
+        es: "no se puede replicar {name} en {limit}: {why}; `peer why {name}` dice a qué espera mientras un nodo lo sirva"
     }
     fn published_so_far(done, total, replicas, fewest) {
         en: "it is published, {done} of {total} fragments have their {replicas}, the fewest is {fewest}",
@@ -282,6 +282,10 @@ shared::messages! {
     fn unanswered(time) {
         en: "the network has not answered for {time} where it is; `peer status` says whether the node has a tracker",
         es: "la red no ha dicho en {time} dónde está; `peer status` dice si el nodo tiene un tracker"
+    }
+    fn remove_the_value(name) {
+        en: "that is the key of a value; `peer remove {name}` removes it",
+        es: "eso es la clave de un valor; `peer remove {name}` lo retira"
     }
     fn list_shows_names() { en: "`peer list` shows the names", es: "`peer list` muestra los nombres" }
     fn force_or_output() {

@@ -153,8 +153,8 @@ impl Index {
         let mut connection = Connection::open(path)?;
         keep_log(&connection, true)?;
         let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
-        if verdict != "ok" {
-            return Err(damaged(verdict.lines().next().unwrap_or_default()));
+        if let Some(fault) = database::fault_in(&verdict) {
+            return Err(damaged(fault));
         }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;

@@ -21,7 +21,7 @@ use std::time::Duration;
 use shared::data_files;
 use shared::database::{self, Verdict};
 use shared::model::ContentId;
-use shared::own_data::{OwnData, Owner};
+use shared::own_data::{OwnData, Owner, is_of_tracker};
 use tracing::warn;
 
 use super::error::MEND;
@@ -44,7 +44,16 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Makes the missing directories, readable by their owner only.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] when a tracker has its data there; [`StoreError::Io`].
     pub(super) fn create(root: &Path) -> Result<Self, StoreError> {
+        if is_of_tracker(root) {
+            return Err(StoreError::Unusable(format!(
+                "{} is the data directory of a tracker; choose another with --data-dir",
+                root.display()
+            )));
+        }
         let layout = Self {
             root: root.to_owned(),
         };

@@ -16,15 +16,15 @@ use std::path::{Path, PathBuf};
 use shared::data_files;
 use shared::database::{self, Verdict};
 use shared::hash::{FragmentProof, read_leaves};
-use shared::model::{Digest, Name};
-use tracing::info;
+use shared::model::{ContentId, Digest, Name};
+use tracing::{info, warn};
 
 use super::files::{self, FileIdentity, sync_directory};
 use super::index::Index;
 use super::kept::Kept;
 use super::layout::{Layout, make_directory, make_directory_of};
 use super::salvage::{Salvaged, salvage, settled};
-use super::{DiskStore, Place, StoreError};
+use super::{DiskStore, Place, Publication, StoreError};
 
 /// Outcome of making a new index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,9 @@ pub struct Rebuilt {
     pub bytes: u64,
     /// Names that waited for their publication, which is forgotten: it may have been made since.
     pub unpublished: Vec<Name>,
+    /// Names that were published from here and of whose contents nothing is left here: the record that told
+    /// where a file of the user's is could not be read, or the file is gone.
+    pub unshared: Vec<Name>,
 }
 
 impl DiskStore {
@@ -80,22 +83,43 @@ impl DiskStore {
             }
         }
         let fresh = scratch.join("index.db");
+        if let Some(first) = &old.faults.first {
+            warn!(faults = old.faults.count, %first, "not all of the old index can be read");
+        }
+        let is_name = |publication: &&Publication| publication.is_name() && !publication.is_pending();
+        let named = old.publications.iter().filter(is_name);
+        let named = named
+            .map(|publication| (publication.name.clone(), publication.content))
+            .collect();
         let unpublished = write(&layout, old, &fresh)?;
         let moved = put_aside(&index)?;
         take_place(&fresh, &index)?;
         remove_scratch(&scratch)?;
         let store = Self::on(layout, lock, capacity)?;
-        let rebuilt = store.summary(moved, unpublished);
+        let unshared = store.unshared(named);
+        let rebuilt = store.summary(moved, unpublished, unshared);
         Ok(Some((store, rebuilt)))
     }
 
-    fn summary(&self, moved: Option<PathBuf>, unpublished: Vec<Name>) -> Rebuilt {
+    /// Returns those of the names of whose contents nothing is held.
+    fn unshared(&self, named: Vec<(Name, ContentId)>) -> Vec<Name> {
+        let is_lost = |(_, content): &(Name, ContentId)| {
+            let held = self.slots.get(*content).map(|slot| slot.kept().held.clone());
+            // Of an empty content all is here as soon as its record is.
+            held.is_none_or(|held| held.is_empty() && !held.is_full())
+        };
+        let lost = named.into_iter().filter(is_lost);
+        lost.map(|(name, _)| name).collect()
+    }
+
+    fn summary(&self, moved: Option<PathBuf>, unpublished: Vec<Name>, unshared: Vec<Name>) -> Rebuilt {
         let mut rebuilt = Rebuilt {
             moved,
             contents: 0,
             fragments: 0,
             bytes: 0,
             unpublished,
+            unshared,
         };
         for slot in self.slots.all() {
             let kept = slot.kept();

@@ -150,7 +150,8 @@ pub(super) fn check_output(layout: &Layout, output: &Path, overwrite: bool) -> R
     let special = output.metadata().ok();
     let special = special.and_then(|there| files::special_kind(FileType::from_raw_mode(there.mode())));
     match output.symlink_metadata() {
-        Ok(_) if let Some(kind) = special.filter(|_| overwrite) => Err(StoreError::Special {
+        // None of these is ever replaced, whatever the caller allows.
+        Ok(_) if let Some(kind) = special => Err(StoreError::Special {
             path: output.to_owned(),
             kind,
         }),

@@ -8,7 +8,6 @@ use std::path::Path;
 use rusqlite::{Connection, Row};
 use shared::database;
 use shared::model::{ContentId, Name};
-use tracing::warn;
 
 use super::StoreError;
 use super::copies::UserFile;
@@ -28,6 +27,24 @@ pub(super) struct Salvaged {
     pub(super) unfinished: Vec<ContentId>,
     /// Whether SQLite finds nothing wrong, and every row could be read.
     pub(super) is_whole: bool,
+    /// Rows that could not be read, and tables that could not be read to their ends.
+    pub(super) faults: Faults,
+}
+
+/// Faults met while an index was read.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// Their number.
+    pub(super) count: u64,
+    /// The first of them.
+    pub(super) first: Option<StoreError>,
+}
+
+impl Faults {
+    fn note(&mut self, fault: StoreError) {
+        self.count += 1;
+        self.first.get_or_insert(fault);
+    }
 }
 
 impl Salvaged {
@@ -62,57 +79,49 @@ pub(super) fn salvage(index: &Path, copy: &Path) -> Result<Salvaged, StoreError>
     if !found.is_whole {
         drop(connection.execute_batch("REINDEX"));
     }
-    let mut is_whole = found.is_whole;
-    found.meta = rows(&connection, "SELECT key, value FROM meta", &mut is_whole, |row| {
+    let faults = &mut found.faults;
+    found.meta = rows(&connection, "SELECT key, value FROM meta", faults, |row| {
         Ok((row.get(0)?, row.get(1)?))
     });
-    found.records = rows(&connection, RECORD, &mut is_whole, kept_from);
+    found.records = rows(&connection, RECORD, faults, kept_from);
     // An index of an early version has none; then it is not whole, and that does no harm.
     let copies = "SELECT path, size, modified, inode, content FROM copies ORDER BY rowid";
-    found.copies = rows(&connection, copies, &mut is_whole, copy_from);
-    found.publications = rows(&connection, PUBLICATION, &mut is_whole, publication_from);
+    found.copies = rows(&connection, copies, faults, copy_from);
+    found.publications = rows(&connection, PUBLICATION, faults, publication_from);
     let unfinished = "SELECT content FROM unfinished";
-    found.unfinished = rows(&connection, unfinished, &mut is_whole, |row| {
+    found.unfinished = rows(&connection, unfinished, faults, |row| {
         Ok(ContentId::from_bytes(row.get(0)?))
     });
-    found.is_whole = is_whole;
+    found.is_whole &= found.faults.count == 0;
     Ok(found)
 }
 
 fn is_sound(connection: &Connection) -> bool {
     let verdict = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
-    verdict.is_ok_and(|verdict| verdict == "ok")
+    verdict.is_ok_and(|verdict| database::fault_in(&verdict).is_none())
 }
 
 /// Reads rows up to the first that SQLite cannot find; leaves out those that make no sense.
 fn rows<T>(
     connection: &Connection,
     select: &str,
-    is_whole: &mut bool,
+    faults: &mut Faults,
     read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
 ) -> Vec<T> {
     let mut all = Vec::new();
-    let mut walk = || -> Result<bool, StoreError> {
+    let mut walk = || -> Result<(), StoreError> {
         let mut select = connection.prepare(select)?;
         let mut rows = select.query([])?;
-        let mut is_each_read = true;
         while let Some(row) = rows.next()? {
             match read(row) {
                 Ok(value) => all.push(value),
-                Err(error) => {
-                    warn!(%error, "a row of the old index is left out");
-                    is_each_read = false;
-                }
+                Err(fault) => faults.note(fault),
             }
         }
-        Ok(is_each_read)
+        Ok(())
     };
-    match walk() {
-        Ok(is_each_read) => *is_whole &= is_each_read,
-        Err(error) => {
-            warn!(%error, "not all of the old index can be read");
-            *is_whole = false;
-        }
+    if let Err(fault) = walk() {
+        faults.note(fault);
     }
     all
 }

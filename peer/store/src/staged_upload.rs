@@ -9,7 +9,7 @@
 //! Invariant: either all bytes that came are kept, and synced, or none are.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -82,9 +82,10 @@ impl StagedUpload {
             self.reserve(length.next_multiple_of(STEP))
                 .or_else(|_| self.reserve(length))?;
         }
-        self.file
-            .write_all(bytes)
-            .map_err(StoreError::io("write", &self.path))?;
+        self.file.write_all(bytes).map_err(|error| match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => self.no_room(length),
+            _ => StoreError::io("write", &self.path)(error),
+        })?;
         self.length = length;
         Ok(())
     }
@@ -165,21 +166,35 @@ impl StagedUpload {
         Ok(true)
     }
 
-    /// Takes room until there is enough for `length` bytes in all.
+    /// Returns the error for a disk on which `length` bytes in all do not fit.
+    fn no_room(&self, length: u64) -> StoreError {
+        let free = self.path.parent().map_or(Ok(0), files::free_space);
+        StoreError::NoRoom {
+            needed: length,
+            available: self
+                .length
+                .saturating_add(free.unwrap_or(0))
+                .min(length.saturating_sub(1)),
+            of: "the disk",
+        }
+    }
+
+    /// Takes room until there is enough for `length` bytes in all. A refusal counts all of them, and the room
+    /// that they have already.
     fn reserve(&mut self, length: u64) -> Result<(), StoreError> {
         let more = length.saturating_sub(self.reserved);
         let _index = self.store.index();
         let Usage { capacity, used } = self.store.usage();
         let on_disk = files::free_space(self.path.parent().unwrap_or(&self.path))?;
         let left = [
-            (capacity.saturating_sub(used), "the capacity lent"),
-            (on_disk, "the disk"),
+            (self.reserved, capacity.saturating_sub(used), "the capacity lent"),
+            (self.length, on_disk, "the disk"),
         ];
-        for (available, of) in left {
+        for (had, available, of) in left {
             if more > available {
                 return Err(StoreError::NoRoom {
-                    needed: more,
-                    available,
+                    needed: length,
+                    available: had.saturating_add(available),
                     of,
                 });
             }

@@ -2,7 +2,8 @@
 //!
 //! An index that lost records makes strays of good fragments, so a stray is never deleted. A whole content
 //! proves itself by its id, and so do the leaves of a whole one, and by them each fragment; what is proved is
-//! adopted as if it had been assigned: the tracker evicts it when nobody needs it. Everything else moves to
+//! adopted, as added if the outbox has a name of it, and else as if it had been assigned: the tracker evicts it
+//! when nobody needs it. Everything else moves to
 //! the directory `lost`, where the user finds it. Leaf hashes and uploads that were half-made are removed:
 //! they were promised to nobody.
 //!
@@ -23,7 +24,8 @@ use super::files;
 use super::index::Index;
 use super::kept::Kept;
 use super::layout::{Layout, make_directory, make_directory_of};
-use super::{Place, StoreError};
+use super::publications::Publication;
+use super::{Place, Role, Roles, StoreError};
 
 /// Bytes of leaves that are looked at together.
 const LEAVES_READ: usize = 64 << 10;
@@ -73,10 +75,16 @@ pub(super) fn settle(
                 }
             } else if expected.contains(&stray) {
                 // Its content was adopted meanwhile.
-            } else if let Some(kept) = content_of(layout, &stray)
+            } else if let Some(mut kept) = content_of(layout, &stray)
                 .filter(|content| !known.contains(content))
                 .and_then(|content| adopt(layout, content))
             {
+                // A content that the user has given a name is the user's, whatever record it has lost.
+                let names = index.publications_of(kept.content())?;
+                if let Some(added) = names.into_iter().find(Publication::is_name) {
+                    kept.roles = Roles::default().with(Role::Published, true);
+                    kept.name = Some(added.name);
+                }
                 index.insert(&kept)?;
                 expected.insert(layout.leaves(kept.content()));
                 info!(content = %kept.content(), bytes = kept.manifest.length(), "adopted a content without a record");
@@ -95,14 +103,18 @@ pub(super) fn settle(
             }
         }
     }
-    if adopted + lost > 0 {
-        let directory = layout.lost();
+    if adopted > 0 {
         warn!(
             adopted,
+            "there were contents without a record, which prove themselves: they were adopted"
+        );
+    }
+    if lost > 0 {
+        let directory = layout.lost();
+        warn!(
             lost,
             directory = %directory.display(),
-            "there were files to which nothing refers: whole contents were adopted, the others are lost and were moved \
-             to this directory"
+            "there were files to which nothing refers and that prove nothing: they were moved to this directory"
         );
     }
     Ok(())

@@ -30,6 +30,8 @@ pub struct Publish {
     pub metadata: Option<FileMetadata>,
     /// Whether these metadata take the place of others when the name is bound to the content already.
     pub replaces_metadata: bool,
+    /// Whether a name that is bound keeps its target: the publisher has chosen none.
+    pub keeps_target: bool,
 }
 
 /// Remove a name.
@@ -176,6 +178,7 @@ impl TryFrom<v1::PublishRequest> for Publish {
             incarnation: Incarnation::new(wire.incarnation),
             parts: None,
             replaces_metadata: wire.replaces_metadata,
+            keeps_target: wire.keeps_target,
         })
     }
 }
@@ -191,6 +194,7 @@ impl From<&Publish> for v1::PublishRequest {
             incarnation: publish.incarnation.get(),
             metadata: publish.metadata.as_ref().map(Into::into),
             replaces_metadata: publish.replaces_metadata,
+            keeps_target: publish.keeps_target,
         }
     }
 }

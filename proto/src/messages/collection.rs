@@ -118,6 +118,7 @@ mod tests {
             incarnation: Incarnation::new(1),
             metadata: None,
             replaces_metadata: false,
+            keeps_target: true,
             parts: Some(Parts::new(parts).expect("few")),
         }
     }

@@ -43,12 +43,12 @@ pub(crate) fn target(number: u32) -> Result<ReplicationTarget, Invalid> {
     ReplicationTarget::new(number).map_err(|error| Invalid::field("target", error))
 }
 
-/// Reads a target; 0 means the network's default.
+/// Reads a target; 0 means that none is chosen.
 pub(crate) fn chosen_target(number: u32) -> Result<Option<ReplicationTarget>, Invalid> {
     (number != 0).then(|| target(number)).transpose()
 }
 
-/// Returns the number on the wire for a target; 0 when the network's default is meant.
+/// Returns the number on the wire for a target; 0 when none is chosen.
 pub(crate) fn target_number(target: Option<ReplicationTarget>) -> u32 {
     target.map_or(0, ReplicationTarget::get)
 }

@@ -90,6 +90,10 @@ pub struct NodeStatus {
     /// `offline`, `connecting`, `connected`, or `refused`: the user has to do something, unless another node
     /// leaves.
     pub session: &'static str,
+    /// `active`, `maintenance` or `draining`; null when no tracker tells it, and over HTTP.
+    pub duty: Option<&'static str>,
+    /// End of a maintenance, in milliseconds since the Unix epoch; null otherwise.
+    pub maintenance_until_ms: Option<u64>,
     /// Set when the node is a visitor because no other machine can dial its address: an address on which it
     /// could listen.
     pub visitor_host: Option<String>,
@@ -161,6 +165,9 @@ pub struct RebuiltIndex {
     pub lost: LostFiles,
     /// Names that were still to be published, which is forgotten: they are to be added again.
     pub unpublished: Vec<String>,
+    /// Names that were published from here and of whose contents nothing is left here: their files are to be
+    /// added again.
+    pub unshared: Vec<String>,
 }
 
 /// Files in the directory `lost` of the data directory: nothing refers to them, and they prove nothing.

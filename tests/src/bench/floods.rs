@@ -11,8 +11,7 @@ use shared::model::{ContentRef, HostPort, Manifest, Name};
 
 use super::report::{Table, mebibytes, median, ratio, seconds};
 use crate::chaos::strangers;
-use crate::crowd::Crowd;
-use crate::{Cluster, Program, Stopwatch, content, is_interrupted};
+use crate::{Cluster, Crowd, Program, Stopwatch, content, is_interrupted};
 
 /// Name and length of the file that is fetched.
 const FILE: (&str, u64) = ("honest", 28 << 20);

@@ -251,6 +251,7 @@ impl Member {
             incarnation: Incarnation::new(1),
             metadata: None,
             replaces_metadata: false,
+            keeps_target: false,
             parts: None,
         };
         self.catalog.publish(&publish).await?;

@@ -182,7 +182,9 @@ fn run(benchmark: Benchmark) -> Result<()> {
 fn all() -> Result<()> {
     let with_defaults =
         |words: &[&str]| run(Arguments::try_parse_from([&["bench"], words].concat())?.benchmark);
-    for name in ["pair", "add", "small", "tree", "watch", "floods", "tracker", "resume"] {
+    for name in [
+        "pair", "add", "small", "tree", "watch", "floods", "tracker", "resume",
+    ] {
         with_defaults(&[name])?;
     }
     if let Some(obstacle) = obstacle() {

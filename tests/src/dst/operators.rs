@@ -147,6 +147,7 @@ impl World {
             incarnation: self.peers[number].incarnation(),
             metadata: None,
             replaces_metadata: false,
+            keeps_target: false,
             parts: contents::declared_parts(what.0),
         };
         let question = Question::Publish(Box::new(publish));

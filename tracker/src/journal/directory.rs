@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use shared::data_files;
 use shared::database::{self, Verdict};
+use shared::own_data::is_of_node;
 use tracing::warn;
 
 use super::JournalError;
@@ -30,6 +31,9 @@ pub(super) struct Directory {
 impl Directory {
     /// Creates the directory if it is missing, and locks it.
     pub(super) fn take(path: &Path) -> Result<Self, JournalError> {
+        if is_of_node(path) {
+            return Err(JournalError::OfPeer(path.to_owned()));
+        }
         data_files::make_data_directory(path).map_err(failed("create the data directory", path))?;
         Self::lock(path, OpenOptions::new().create(true).truncate(false))
     }

@@ -104,6 +104,9 @@ pub enum JournalError {
     /// Another tracker runs on the data directory.
     #[error("another tracker is running on the data directory {}; stop it or choose another --data-dir", .0.display())]
     InUse(PathBuf),
+    /// A peer has its data in the directory.
+    #[error("{} is the data directory of a peer; choose another with --data-dir", .0.display())]
+    OfPeer(PathBuf),
     /// There is no journal in the directory.
     #[error("there is no journal in {}; give the data directory of a tracker", .0.display())]
     Missing(PathBuf),
@@ -186,7 +189,7 @@ impl Coded for JournalError {
             Self::Missing(_) => ErrorCode::NotFound,
             Self::Exists(_) => ErrorCode::Conflict,
             Self::Inside(..) => ErrorCode::InvalidArgument,
-            Self::InUse(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
+            Self::InUse(_) | Self::OfPeer(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
             Self::Io { source, .. } => of_place(source),
             Self::Damaged { .. } | Self::Contradiction { .. } | Self::UsedUp(_) => ErrorCode::Corrupt,
             Self::Engine { source, .. } => code_of(source),

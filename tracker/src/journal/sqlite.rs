@@ -359,11 +359,9 @@ fn prepare(connection: &Connection, path: &Path, writes: bool) -> Result<Head, J
     let verdict: String = connection
         .pragma_query_value(None, "quick_check", |row| row.get(0))
         .map_err(failed)?;
-    if verdict != "ok" {
-        return Err(JournalError::Damaged {
-            path: path.to_owned(),
-            what: verdict.lines().next().unwrap_or_default().to_owned(),
-        });
+    if let Some(what) = database::fault_in(&verdict) {
+        let path = path.to_owned();
+        return Err(JournalError::Damaged { path, what });
     }
     let head = "SELECT covered, snapshot_first, snapshot_end FROM head";
     connection

@@ -56,6 +56,7 @@ fn publish(name: &str) -> Publish {
         incarnation: Incarnation::new(1),
         metadata: None,
         replaces_metadata: false,
+        keeps_target: false,
         parts: None,
     }
 }

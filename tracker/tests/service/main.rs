@@ -167,6 +167,7 @@ fn publish(of: &Member, text: &str, manifest: &Manifest, target: u32) -> Publish
         incarnation: Incarnation::new(1),
         metadata: None,
         replaces_metadata: false,
+        keeps_target: false,
         parts: None,
     }
 }

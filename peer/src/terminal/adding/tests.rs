@@ -93,7 +93,7 @@ async fn play(
         goes_silent,
     };
     let clock = Clock::manual(Timestamp::from_millis(0)).0;
-    let added = follow(&out, &clock, &mut script, "/x", &name(), wait).await;
+    let added = follow(&out, &clock, &mut script, "/x", &name(), wait, || {}).await;
     (added, stdout.text())
 }
 
@@ -141,6 +141,10 @@ async fn waiting_longer_than_allowed_says_how_far_it_got() {
     let told = failure.to_string();
     assert!(
         told.contains("within 20ms") && told.contains("3 of 5 fragments have their 2 replicas"),
+        "{told}"
+    );
+    assert!(
+        told.contains("`peer why models/x` says what it waits for"),
         "{told}"
     );
     let (added, _) = play(false, wait, true, [shared(true)]).await;
@@ -203,7 +207,7 @@ async fn what_the_node_refuses_keeps_its_exit_code() {
         goes_silent: false,
     };
     let clock = Clock::manual(Timestamp::from_millis(0)).0;
-    let failure = follow(&out, &clock, &mut script, "/x", &name(), None)
+    let failure = follow(&out, &clock, &mut script, "/x", &name(), None, || {})
         .await
         .expect_err("refused");
     assert_eq!(failure.exit(), Exit::Conflict);
@@ -212,4 +216,25 @@ async fn what_the_node_refuses_keeps_its_exit_code() {
         failure.to_string(),
         "cannot add /x: models/x is bound to another content"
     );
+}
+
+#[tokio::test]
+async fn nothing_is_kept_before_the_file_is_shared() {
+    let hashing = AddEvent::Hashing { done: 1, total: 2 };
+    for (events, times) in [
+        (vec![hashing.clone()], 0),
+        (vec![hashing, shared(false), published()], 1),
+        (vec![shared(true)], 1),
+    ] {
+        let out = Output::new(Style::default(), false, std::io::sink(), std::io::sink());
+        let mut script = Script {
+            events: events.into_iter().map(Ok).collect(),
+            goes_silent: false,
+        };
+        let clock = Clock::manual(Timestamp::from_millis(0)).0;
+        let called = std::cell::Cell::new(0);
+        let is_shared = || called.set(called.get() + 1);
+        drop(follow(&out, &clock, &mut script, "/x", &name(), None, is_shared).await);
+        assert_eq!(called.get(), times);
+    }
 }

@@ -98,6 +98,7 @@ async fn play_slowly(
     };
     let target = Target {
         content: &content,
+        called: None,
         output: Some(Path::new("/tmp/x")),
         patience,
     };

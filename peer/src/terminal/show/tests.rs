@@ -138,7 +138,7 @@ ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
 
 #[test]
 fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
-    let told = status(&Status {
+    let shown = Status {
         peer: PeerId::from_bytes([1; 16]),
         incarnation: Incarnation::new(7),
         address: "127.0.0.1:1".parse().expect("an address"),
@@ -190,7 +190,9 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
                 rate: None,
             },
         ],
-    });
+    };
+    let now = Timestamp::from_millis(0);
+    let told = status(&shown, Some(PeerMode::Active), now);
     let expected = format!(
         "\
 peer       {} (run 7)
@@ -213,6 +215,82 @@ version    0.1.0, up 1m 1s",
         "01".repeat(16)
     );
     assert_eq!(told, expected);
+    assert_eq!(told, status(&shown, None, now), "no tracker tells it");
+    let until = now.after(Duration::from_secs(60));
+    for (mode, line) in [
+        (PeerMode::Draining, "mode       this peer is being drained: "),
+        (
+            PeerMode::Maintenance { until },
+            "mode       this peer may be away for 1m 0s: ",
+        ),
+    ] {
+        let told = status(&shown, Some(mode), now);
+        assert!(told.lines().any(|told| told.starts_with(line)), "{told}");
+    }
+}
+
+#[test]
+fn an_empty_file_is_always_complete() {
+    let target = ReplicationTarget::new(3).expect("a target");
+    let manifest = Manifest::from_roots(0, FragmentLength::MIN, Vec::new()).expect("empty");
+    let health = Health {
+        state: ContentState::Replicated,
+        target,
+        fewest: 0,
+        fragments_at_target: 0,
+        fragments: 0,
+        copies_under_way: 0,
+    };
+    let binding = Binding {
+        name: "a/empty".parse().expect("a name"),
+        revision: Revision::new(1),
+        content: manifest.content(),
+        length: 0,
+        target,
+        published_at: Timestamp::from_millis(1),
+        metadata: None,
+        collection: None,
+    };
+    let listing = Listing {
+        binding: binding.clone(),
+        health,
+        pinned: Vec::new(),
+    };
+    let table = names(&[listing]).render();
+    assert!(
+        table
+            .lines()
+            .nth(1)
+            .is_some_and(|row| row.contains("0 B         -  empty ")),
+        "{table}"
+    );
+    let found = Location {
+        binding: binding.clone(),
+        health,
+        holders: Vec::new(),
+        holder_count: 0,
+        manifest,
+        whole: None,
+    };
+    let located = location("a/empty", &found, None);
+    assert!(
+        located.contains("it needs no replicas, and is always complete"),
+        "{located}"
+    );
+    let explained = Why {
+        name: binding.name.clone(),
+        content: binding.content,
+        health,
+        reasons: Vec::new(),
+        fetch: None,
+        extent: None,
+    };
+    let explained = why("a/empty", &explained);
+    assert_eq!(
+        explained,
+        "a/empty: empty, and always complete; nothing is missing"
+    );
+    assert!(stands("a/empty", &health).ends_with("always complete"));
 }
 
 #[test]

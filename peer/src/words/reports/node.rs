@@ -221,6 +221,10 @@ pub(super) const DIRECTORIES: &[(&str, &str)] = &[
     ("{} has another length", "{} tiene otro tamaño"),
     ("{} exists already", "{} ya existe"),
     (
+        "{} is in the way of a directory, and is never replaced by one; move it away",
+        "{} está donde iría un directorio, y un directorio nunca lo reemplaza; apártelo",
+    ),
+    (
         "{} is {kind}, which is never replaced; move it away",
         "{} es {kind}, y eso nunca se reemplaza; quítelo de ahí",
     ),

@@ -102,6 +102,10 @@ pub(super) const STORE: &[(&str, &str)] = &[
         "los arranques de este nodo se han agotado: no queda ningún número; dele un id propio con `peer new-id`",
     ),
     (
+        "{} is the data directory of a tracker; choose another with --data-dir",
+        "{} es el directorio de datos de un tracker; elija otro con --data-dir",
+    ),
+    (
         "{} is in use by another node (pid {who}); stop it or choose another data directory",
         "{} lo usa otro nodo (pid {who}); párelo o elija otro directorio de datos",
     ),
@@ -182,6 +186,10 @@ pub(super) const DISK: &[(&str, &str)] = &[
         "tiene {length} bytes, menos que una página",
     ),
     ("its head is damaged", "su cabecera está dañada"),
+    (
+        "its pages are not in order: {fault:?}",
+        "sus páginas no están en orden: {fault:?}",
+    ),
     (
         "it has {length} bytes, and pages of {page}",
         "tiene {length} bytes, y páginas de {page}",

@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use rusqlite::Connection;
+
 use super::super::fixture::{Content, files_below};
 use super::super::rebuild::Rebuilt;
 use super::super::{DiskStore, FragmentStore as _, Place, Publication, PublicationState, Purpose, Role};
@@ -217,4 +219,31 @@ fn an_attempt_that_was_killed_is_made_again_and_finds_the_id() {
     assert_eq!(store.meta_get(ID).expect("reads"), Some(vec![7; 16]));
     assert_eq!(rebuilt.contents, 3);
     assert!(rebuilt.moved.expect("moved").ends_with("index.db.damaged.1"));
+}
+
+#[test]
+fn what_the_user_has_added_stays_his_and_what_is_lost_is_named() {
+    let node = Killed::new();
+    let home = node.with(|home| {
+        let store = DiskStore::open(home, CAPACITY).expect("opens");
+        let published = PublicationState::Published(Revision::new(1));
+        let pack = publication(&node.pack, "pack", published);
+        store.put_publication(&pack).expect("puts");
+        drop(store);
+        let index = Connection::open(home.join("index.db")).expect("opens");
+        for lost in [&node.pack, &node.file] {
+            let damage = "UPDATE contents SET fragment_length = 7 WHERE content = ?";
+            let changed = index.execute(damage, [lost.id().as_bytes()]).expect("writes");
+            assert_eq!(changed, 1);
+        }
+    });
+    let (store, rebuilt) = rebuild(home.path());
+    // Its data are in the store, and prove themselves.
+    let pack = store.entry(node.pack.id()).expect("adopted");
+    assert!(pack.roles.published && !pack.roles.assigned, "{:?}", pack.roles);
+    assert_eq!(pack.name.expect("it has one").as_str(), "pack");
+    // Nothing tells any more where the user's file is.
+    assert!(store.entry(node.file.id()).is_none());
+    let unshared: Vec<_> = rebuilt.unshared.iter().map(ToString::to_string).collect();
+    assert_eq!(unshared, ["mine"]);
 }

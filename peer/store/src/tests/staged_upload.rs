@@ -55,8 +55,15 @@ fn an_upload_that_breaks_off_or_does_not_fit_leaves_nothing() {
     drop(upload);
     let mut endless = store.stage_upload(None).expect("room for nothing yet");
     let full = (0..).find_map(|_| endless.append(&[2; 100_000]).err());
-    assert_eq!(full.expect("it ends").code(), ErrorCode::Exhausted);
+    let full = full.expect("it ends");
+    assert_eq!(full.code(), ErrorCode::Exhausted);
     assert!(endless.length() <= CAPACITY);
+    // All bytes that have come, and not the piece that came last.
+    let (came, room) = (1_100_000, CAPACITY);
+    assert!(
+        matches!(full, StoreError::NoRoom { needed, available, .. } if (needed, available) == (came, room)),
+        "{full}"
+    );
     let second = store.stage_upload(Some(CAPACITY));
     assert!(matches!(second, Err(StoreError::NoRoom { .. })), "it is taken");
     drop(endless);

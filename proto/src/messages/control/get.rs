@@ -79,7 +79,7 @@ pub enum GetEvent {
         wasted: u64,
         /// Duration of this attempt.
         elapsed: Duration,
-        /// Peers that served at least one fragment.
+        /// Peers that gave something of use.
         sources_used: u32,
         /// Peers that gave something, or were asked.
         from: Vec<FetchSource>,

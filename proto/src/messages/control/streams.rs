@@ -15,7 +15,7 @@ use crate::{Invalid, v1};
 pub struct AddStream {
     /// The name to bind.
     pub name: Name,
-    /// Replicas wanted; `None` means as many as the network's default.
+    /// Replicas wanted; `None` means as many as the name has, or the network's default for a new one.
     pub target: Option<ReplicationTarget>,
     /// Length of the fragments; `None` lets the network's default, or else the content's length decide.
     pub fragment_length: Option<FragmentLength>,

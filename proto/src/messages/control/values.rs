@@ -13,7 +13,7 @@ pub struct PutValue {
     pub key: String,
     /// Bytes of the value; the node bounds their number.
     pub value: Bytes,
-    /// Replicas wanted; `None` means as many as the network's default.
+    /// Replicas wanted; `None` means as many as the name has, or the network's default for a new one.
     pub target: Option<ReplicationTarget>,
     /// Whether to go on reporting until they are there.
     pub wait: bool,

@@ -166,6 +166,7 @@ impl Bench {
                         incarnation: Incarnation::new(1),
                         metadata: None,
                         replaces_metadata: false,
+                        keeps_target: false,
                         parts: None,
                     };
                     catalog.publish(&publish).await?;
@@ -295,6 +296,7 @@ impl Bench {
                         incarnation: Incarnation::new(1),
                         metadata: None,
                         replaces_metadata: false,
+                        keeps_target: false,
                         parts: None,
                     };
                     let published = catalog.publish(&publish).await;

@@ -189,6 +189,7 @@ impl World {
             incarnation: peer.incarnation(),
             metadata: None,
             replaces_metadata: false,
+            keeps_target: false,
             parts: bind.parts,
         };
         let question = Question::Publish(Box::new(publish));

@@ -21,10 +21,14 @@ impl Names {
     pub(crate) fn publish(&self, now: Timestamp, publish: &Publish) -> Decision<Binding> {
         let bound = self.binding(&publish.name);
         let content = publish.manifest.content();
+        let target = match &bound {
+            Some(bound) if publish.keeps_target => bound.target,
+            _ => publish.target,
+        };
         let is_same = |bound: &Binding| {
             let parts = publish.parts.iter().flat_map(Parts::ids);
             bound.content == content
-                && bound.target == publish.target
+                && bound.target == target
                 && bound.collection.is_some() == publish.parts.is_some()
                 && parts.eq(self.parts(&publish.name).iter().copied())
         };
@@ -45,7 +49,7 @@ impl Names {
         let fact = is_new.then(|| Fact::Published {
             name: publish.name.clone(),
             revision,
-            target: publish.target,
+            target,
             manifest: publish.manifest.clone(),
             publishers: vec![publish.publisher],
             parts: publish.parts.clone(),
@@ -55,7 +59,7 @@ impl Names {
             revision,
             content,
             length: publish.manifest.length(),
-            target: publish.target,
+            target,
             published_at: at,
             collection: publish.parts.as_ref().map(size_of),
             metadata: match bound {

@@ -214,6 +214,7 @@ impl Fleet {
             incarnation: Incarnation::new(1),
             metadata: None,
             replaces_metadata: false,
+            keeps_target: false,
             parts: None,
         }));
     }

@@ -27,6 +27,7 @@ fn publish_to(
         parts: None,
         metadata: Some(metadata(mode)),
         replaces_metadata: replaces,
+        keeps_target: false,
     };
     match world.apply(Command::Publish(publish)).expect("published") {
         Reply::Published(binding) => binding,

@@ -3,7 +3,7 @@
 use shared::model::{Binding, ContentRef, Epoch, Expectation, FragmentLength, Revision};
 
 use super::world::{World, content, name, peer};
-use crate::state::{Command, Rejection, Reply};
+use crate::state::{Command, Publish, Rejection, Reply};
 
 impl World {
     pub(super) fn rename(
@@ -318,4 +318,30 @@ fn a_name_that_was_renamed_at_a_revision_was_not_removed_at_it() {
     assert_eq!(world.remove("a", Some(1)), not_removed);
     assert_eq!(world.remove("b", Some(1)), Ok(2));
     assert_eq!(world.remove("b", Some(1)), Ok(2), "a retry");
+}
+
+#[test]
+fn a_publisher_that_chooses_no_target_leaves_the_name_its_own() {
+    let mut world = World::with_peers(1);
+    let (one, other) = (content(1, 3), content(2, 3));
+    let without = |world: &World, text: &str, manifest| Publish {
+        keeps_target: true,
+        ..world.publication(1, text, manifest, 3)
+    };
+    // A name without a target gets the one that comes along, the network's default.
+    let new = without(&world, "b", &one);
+    assert_eq!(world.bind(new).expect("published").target.get(), 3);
+    let first = world.publish(1, "a", &one, 2);
+    let again = without(&world, "a", &one);
+    assert_eq!(world.bind(again), Ok(first.clone()), "nothing has changed");
+    let update = without(&world, "a", &other);
+    let second = world.bind(update).expect("published");
+    assert_eq!(
+        (second.target, Some(second.revision)),
+        (first.target, first.revision.next())
+    );
+    assert_eq!(world.publish(1, "a", &other, 1).target.get(), 1, "one is chosen");
+    world.remove("a", None).expect("removed");
+    let new = without(&world, "a", &one);
+    assert_eq!(world.bind(new).expect("published").target.get(), 3);
 }

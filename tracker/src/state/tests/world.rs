@@ -378,20 +378,35 @@ impl World {
         expectation: Expectation,
         parts: Option<Parts>,
     ) -> Result<Binding, Rejection> {
-        let publish = Publish {
+        let publish = self.publication(n, text, manifest, replicas);
+        self.bind(Publish {
+            expectation,
+            metadata: publish.metadata.filter(|_| parts.is_none()),
+            parts,
+            ..publish
+        })
+    }
+
+    /// Returns a file as a peer would publish it over whatever the name is bound to.
+    pub(super) fn publication(&self, n: u8, text: &str, manifest: &Manifest, replicas: u32) -> Publish {
+        Publish {
             name: name(text),
             manifest: manifest.clone(),
             target: target(replicas),
-            expectation,
+            expectation: Expectation::Anything,
             publisher: peer(n),
             incarnation: self
                 .peers
                 .get(&peer(n))
                 .map_or(Incarnation::new(1), |peer| peer.incarnation),
-            metadata: (self.describes && parts.is_none()).then(|| metadata(0o600 + u32::from(n))),
+            metadata: self.describes.then(|| metadata(0o600 + u32::from(n))),
             replaces_metadata: n.is_multiple_of(2),
-            parts,
-        };
+            keeps_target: false,
+            parts: None,
+        }
+    }
+
+    pub(super) fn bind(&mut self, publish: Publish) -> Result<Binding, Rejection> {
         match self.apply(Command::Publish(publish))? {
             Reply::Published(binding) => Ok(binding),
             other => panic!("publish is answered by {other:?}"),

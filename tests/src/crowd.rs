@@ -1,0 +1,127 @@
+//! A crowd of false holders: sessions of peers that say that they hold what they do not.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use proto::RemoteError;
+use proto::client::SessionClient;
+use proto::messages::FromTracker;
+use shared::model::{
+    Epoch, Hello, Holding, HostPort, Incarnation, Manifest, Numbered, PeerId, Report, RunTraits,
+};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+/// Sessions that share a connection.
+const SESSIONS_EACH: usize = 50;
+
+/// Time within which all of a crowd have joined.
+const JOIN_LIMIT: Duration = Duration::from_secs(60);
+
+/// False holders of one content, half of which say that they keep it. At every other address nobody answers;
+/// the rest refuse the connection.
+#[derive(Debug)]
+pub struct Crowd {
+    /// Takes connections, and says nothing.
+    _silent: TcpListener,
+    _runtime: Runtime,
+}
+
+impl Crowd {
+    /// Has `count` peers join and announce the content; they stay until the crowd is dropped.
+    ///
+    /// # Errors
+    /// When one of them is not let in.
+    pub fn join(tracker: &HostPort, manifest: &Manifest, count: usize) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let silent = TcpListener::bind("127.0.0.1:0")?;
+        let refusing = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let addresses = [silent.local_addr()?, refusing].map(|address| address.to_string());
+        let (joined, mut joins) = mpsc::channel(count);
+        let guard = runtime.enter();
+        let mut client = SessionClient::new(tracker)?;
+        for number in 0..count {
+            if number.is_multiple_of(SESSIONS_EACH) {
+                client = SessionClient::new(tracker)?;
+            }
+            let address = addresses[number % 2].parse()?;
+            let holding = Holding {
+                content: manifest.content(),
+                fragments: manifest.all_fragments(),
+                keeps: number % 4 < 2,
+                is_assigned: false,
+                is_fetching: false,
+            };
+            let (client, joined) = (client.clone(), joined.clone());
+            runtime.spawn(async move { drop(lie(client, address, holding, joined).await) });
+        }
+        drop((guard, joined));
+        let all = async {
+            for _ in 0..count {
+                ensure!(joins.recv().await.is_some(), "a false holder was not let in");
+            }
+            Ok(())
+        };
+        runtime.block_on(async { tokio::time::timeout(JOIN_LIMIT, all).await })??;
+        Ok(Self {
+            _silent: silent,
+            _runtime: runtime,
+        })
+    }
+}
+
+/// Announces the content and stays, whatever is asked.
+async fn lie(
+    client: SessionClient,
+    address: HostPort,
+    holding: Holding,
+    joined: mpsc::Sender<()>,
+) -> Result<(), RemoteError> {
+    let hello = Hello {
+        peer: PeerId::random(),
+        incarnation: Incarnation::new(1),
+        run: None,
+        address,
+        zone: None,
+        capacity: 0,
+        used: 0,
+        epoch: Epoch::new(0),
+        mark: None,
+        holdings: None,
+        traits: RunTraits::default(),
+    };
+    let (welcome, reports, mut orders) = client.open(hello).await?;
+    let announce = Report::Announce {
+        holdings: vec![holding],
+        completes_inventory: true,
+    };
+    let mut sequence = 2;
+    let first = Numbered {
+        sequence,
+        message: announce,
+    };
+    // A session that breaks ends with the next message.
+    drop(reports.send(first).await);
+    if joined.send(()).await.is_err() {
+        return Ok(());
+    }
+    let mut heartbeat = tokio::time::interval(welcome.heartbeat);
+    loop {
+        tokio::select! {
+            _ = heartbeat.tick() => {
+                sequence += 1;
+                let message = Report::Heartbeat { used: 0, disk_free: None };
+                if reports.send(Numbered { sequence, message }).await.is_err() {
+                    return Ok(());
+                }
+            }
+            order = orders.next() => if !matches!(order?, Some(FromTracker::Order(_))) {
+                return Ok(());
+            },
+        }
+    }
+}
