@@ -26,6 +26,7 @@ mod reaching;
 mod record;
 mod replicas;
 mod sessions;
+mod steps;
 mod tick;
 mod views;
 

@@ -21,6 +21,7 @@ use shared::model::{
 
 use super::command::{Origin, Rejection, SessionId};
 use super::record::{Fact, Record, Registration, require};
+use super::steps::visited;
 use crate::placement::Rings;
 use crate::timing::Timing;
 pub(crate) use copies::Contest;
@@ -253,14 +254,14 @@ impl Peers {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> + Clone {
-        self.peers.values()
+        visited(self.peers.values())
     }
 
     /// Returns the peers after `id` (or from the first one), in order of ids.
     pub(crate) fn after(&self, id: Option<PeerId>) -> impl Iterator<Item = &Peer> {
         use std::ops::Bound;
         let from = id.map_or(Bound::Unbounded, Bound::Excluded);
-        self.peers.range((from, Bound::Unbounded)).map(|(_, peer)| peer)
+        visited(self.peers.range((from, Bound::Unbounded))).map(|(_, peer)| peer)
     }
 
     pub(crate) fn is_live(&self, id: PeerId) -> bool {
@@ -297,8 +298,7 @@ impl Peers {
 
     /// Returns every open session and its peer.
     pub(crate) fn sessions(&self) -> Vec<(SessionId, PeerId)> {
-        self.sessions
-            .iter()
+        visited(self.sessions.iter())
             .map(|(session, peer)| (*session, *peer))
             .collect()
     }

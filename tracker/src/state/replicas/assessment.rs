@@ -3,7 +3,7 @@
 //! `counts.rs` says what a copy counts for. A collection is as well off as the worst of its contents; the
 //! tracker never reads a catalog: its publisher has said which contents belong to it.
 
-use shared::model::{ContentId, ContentState, FragmentIndex, FragmentSet, Health};
+use shared::model::{ContentState, FragmentIndex, FragmentSet, Health};
 
 use super::{Fragments, Portion, Purpose, Replicas};
 use crate::state::names::{Content, Names};
@@ -193,14 +193,8 @@ impl Replicas {
 
     /// Returns the health of a content together with the parts of the collections whose catalog it is.
     pub(crate) fn health_with_parts(&self, content: &Content, names: &Names, peers: &Peers) -> Health {
-        // The same collection may have several names, and several revisions of each.
-        let mut counted: Vec<&[ContentId]> = Vec::new();
-        for parts in names.parts_of(content.id()) {
-            if !counted.contains(&parts) {
-                counted.push(parts);
-            }
-        }
-        let parts = counted.into_iter().flatten();
+        let shapes = names.shapes_of(content.id());
+        let parts = shapes.iter().flatten().flat_map(|parts| parts.iter());
         let parts = parts.filter_map(|part| names.content(*part));
         self.health_of_all(content, parts.map(Portion::from), peers)
     }

@@ -4,7 +4,9 @@
 //! that ask to drop a copy, only as many may as the others make up for. A peer refuses an order that does not
 //! know of its latest announce: then its copy counts again, and nothing has happened.
 
-use shared::model::{ContentId, EvictReason, Order, PeerId, Timestamp};
+use std::collections::BTreeMap;
+
+use shared::model::{ContentId, EvictReason, Order, PeerId, Timestamp, Zone};
 
 use super::{Context, Held, Purpose, Replicas};
 use crate::state::command::{Outcome, Rejection};
@@ -134,12 +136,21 @@ impl Replicas {
                     .iter()
                     .all(|index| assessment.spare().of(index) >= enough(held))
         };
-        let zone = |peer: PeerId| peers.zone(peer);
+        let mut crowds: BTreeMap<&Zone, usize> = BTreeMap::new();
+        let staying = self
+            .holders
+            .of(id)
+            .iter()
+            .filter(|held| held.counts(Purpose::Remain, peers));
+        for zone in staying.filter_map(|held| peers.zone(held.peer)) {
+            *crowds.entry(zone).or_default() += 1;
+        }
         let crowd = |peer: PeerId| {
-            let held = self.holders.of(id).iter();
-            let all = held.filter(|held| held.counts(Purpose::Remain, peers));
-            all.filter(|held| zone(held.peer).is_some() && zone(held.peer) == zone(peer))
-                .count()
+            peers
+                .zone(peer)
+                .and_then(|zone| crowds.get(zone))
+                .copied()
+                .unwrap_or_default()
         };
         let candidates = self.holders.of(id).iter().filter(can_go);
         let first = candidates.min_by_key(|held| {

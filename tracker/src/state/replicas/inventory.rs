@@ -94,7 +94,7 @@ impl Replicas {
                 self.holders
                     .set(content, peer, fragments, holding.keeps, holding.is_fetching);
                 let due = cx.now.after(cx.timing.orphan);
-                if self.holders.of(content).is_empty() {
+                if !self.holders.has(content) {
                     self.orphans.remove(&content);
                 } else if was_evicting && self.holders.get(content, peer).is_some_and(|held| held.keeps) {
                     // The peer was told to drop the content and keeps it: perhaps it is about to publish it.

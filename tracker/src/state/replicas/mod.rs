@@ -212,7 +212,7 @@ impl Replicas {
         self.assignments.cancel_content(content);
         self.holders.unsettle(content, fragments);
         self.surplus.remove(&content);
-        if self.holders.of(content).is_empty() {
+        if !self.holders.has(content) {
             self.agenda.settle(content);
         } else {
             self.orphans.insert(content, due);
@@ -262,17 +262,17 @@ impl Replicas {
 
     /// Returns whether the peer keeps any fragment.
     pub(crate) fn keeps_anything(&self, peer: PeerId) -> bool {
-        let contents = self.holders.contents_of(peer).into_iter().flatten();
-        let mut held = contents.filter_map(|content| self.holders.get(*content, peer));
-        held.any(|held| held.keeps)
+        self.holders.is_keeping(peer)
     }
 
     /// Returns whether any peer that stays keeps any fragment.
     pub(crate) fn is_any_kept(&self, peers: &Peers) -> bool {
-        let mut staying = peers
-            .iter()
-            .filter(|peer| !peer.is_lost() && !peer.is_transient());
-        staying.any(|peer| self.keeps_anything(peer.id()))
+        let stays = |peer| {
+            peers
+                .get(peer)
+                .is_some_and(|peer| !peer.is_lost() && !peer.is_transient())
+        };
+        self.holders.keeping().any(stays)
     }
 
     /// Gives up the peer's assignments.
@@ -286,8 +286,9 @@ impl Replicas {
     /// Forgets everything about a peer that is gone.
     pub(crate) fn lose_peer(&mut self, peer: PeerId) {
         self.cancel_assignments(peer);
-        self.evictions.retain(|(_, other), _| *other != peer);
         for content in self.holders.drop_peer(peer) {
+            // Whoever is told to drop something holds it.
+            self.evictions.remove(&(content, peer));
             self.forget_orphan_without_holders(content);
             self.agenda.mark(content);
         }
@@ -300,7 +301,7 @@ impl Replicas {
     }
 
     fn forget_orphan_without_holders(&mut self, content: ContentId) {
-        if self.holders.of(content).is_empty() {
+        if !self.holders.has(content) {
             self.orphans.remove(&content);
         }
     }
@@ -380,7 +381,7 @@ impl Replicas {
                 "an orphan {content:?} has no name"
             );
             assert!(
-                !self.holders.of(*content).is_empty(),
+                self.holders.has(*content),
                 "an orphan {content:?} is held by someone"
             );
         }

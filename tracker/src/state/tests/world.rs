@@ -136,6 +136,11 @@ impl World {
         world
     }
 
+    /// Checks no invariants from now on.
+    pub(super) const fn check_no_more(&mut self) {
+        self.is_crowded = true;
+    }
+
     pub(super) fn apply(&mut self, command: Command) -> Result<Reply, Rejection> {
         let applied = self.state.apply(self.now, command);
         self.journal.extend(applied.records);

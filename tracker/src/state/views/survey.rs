@@ -77,7 +77,7 @@ fn survey_one(state: &State, content: &Content, surveying: &mut Surveying) -> us
     let waiting = bytes_lacking(state, portion);
     survey.repair.bytes_waiting = survey.repair.bytes_waiting.saturating_add(waiting);
     if health.state != ContentState::Replicated {
-        for name in content.names().iter().take(NAMES_LISTED) {
+        for name in content.names().take(NAMES_LISTED) {
             surveying.note_endangered(name, &health);
         }
     }

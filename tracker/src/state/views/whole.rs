@@ -110,6 +110,14 @@ impl<'a> Whole<'a> {
         std::iter::once(self.content.into()).chain(others).collect()
     }
 
+    /// Returns the work of counting its replicas: its contents and their holders.
+    pub(super) fn work(&self, state: &State) -> usize {
+        let others = self.parts.iter().map(|part| part.content().id());
+        let all = std::iter::once(self.content.id()).chain(others);
+        all.map(|content| 1 + state.replicas.holders_of(content).len())
+            .sum()
+    }
+
     pub(super) fn extent(&self) -> Extent {
         let lengths = std::iter::once(self.content.manifest().length());
         let lengths = lengths.chain(self.parts.iter().map(Portion::bytes));
