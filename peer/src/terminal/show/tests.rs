@@ -136,9 +136,9 @@ ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
     assert_eq!(lines[8], "(3 of 300 holders, 2 of which keep something)");
 }
 
-#[test]
-fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
-    let shown = Status {
+/// Returns the status of a node that is connecting, of which much can be told.
+fn connecting() -> Status {
+    Status {
         peer: PeerId::from_bytes([1; 16]),
         incarnation: Incarnation::new(7),
         address: "127.0.0.1:1".parse().expect("an address"),
@@ -190,9 +190,12 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
                 rate: None,
             },
         ],
-    };
-    let now = Timestamp::from_millis(0);
-    let told = status(&shown, Some(PeerMode::Active), now);
+    }
+}
+
+#[test]
+fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
+    let told = status(&connecting(), Some(PeerMode::Active), Timestamp::from_millis(0));
     let expected = format!(
         "\
 peer       {} (run 7)
@@ -215,7 +218,13 @@ version    0.1.0, up 1m 1s",
         "01".repeat(16)
     );
     assert_eq!(told, expected);
-    assert_eq!(told, status(&shown, None, now), "no tracker tells it");
+}
+
+#[test]
+fn a_status_says_that_a_peer_is_drained_or_may_be_away() {
+    let (shown, now) = (connecting(), Timestamp::from_millis(0));
+    let active = status(&shown, Some(PeerMode::Active), now);
+    assert_eq!(active, status(&shown, None, now), "no tracker tells it");
     let until = now.after(Duration::from_secs(60));
     for (mode, line) in [
         (PeerMode::Draining, "mode       this peer is being drained: "),

@@ -258,7 +258,7 @@ impl Many {
     /// Replaces what a name contributes, and keeps the sum of all publishers up to date.
     fn set(&mut self, name: &Name, now: Option<Contribution>, publishers: &mut Publishers) {
         let before = match &now {
-            Some(_) => self.names.get(name).map(Contribution::clone),
+            Some(_) => self.names.get(name).cloned(),
             None => self.names.remove(name),
         };
         // What comes is counted first: a publisher that stays is never gone in between.
