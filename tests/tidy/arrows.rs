@@ -76,6 +76,7 @@ pub(crate) const STORE: &[Row] = &[
             "recovery",
             "slot",
             "strays",
+            "suspension",
             "touched",
         ],
     ),
@@ -86,7 +87,7 @@ pub(crate) const STORE: &[Row] = &[
         "index",
         &["copies", "error", "files", "kept", "lib", "publications"],
     ),
-    ("kept", &["copies", "error", "files", "lib"]),
+    ("kept", &["copies", "error", "files", "lib", "suspension"]),
     ("layout", &["error", "files", "kept", "lib"]),
     ("memory", &["copies", "disk", "error", "files", "kept", "lib"]),
     ("publications", &[]),
@@ -96,7 +97,12 @@ pub(crate) const STORE: &[Row] = &[
             "copies", "disk", "error", "files", "kept", "layout", "lib", "settle",
         ],
     ),
-    ("reading", &["disk", "error", "files", "handles", "lib", "slot"]),
+    (
+        "reading",
+        &[
+            "disk", "error", "files", "handles", "lib", "slot", "watching",
+        ],
+    ),
     (
         "rebuild",
         &[
@@ -106,7 +112,7 @@ pub(crate) const STORE: &[Row] = &[
     (
         "recovery",
         &[
-            "copies", "error", "files", "index", "kept", "layout", "lib", "strays",
+            "copies", "error", "files", "index", "kept", "layout", "lib", "strays", "suspension",
         ],
     ),
     ("room", &["error", "files", "kept", "layout", "lib"]),
@@ -126,8 +132,15 @@ pub(crate) const STORE: &[Row] = &[
         &["disk", "error", "files", "kept", "layout", "lib", "publish"],
     ),
     ("strays", &["error", "files", "index", "kept", "layout", "lib"]),
+    ("suspension", &["files"]),
     ("touched", &[]),
     ("verify", &["error", "lib"]),
+    (
+        "watching",
+        &[
+            "disk", "error", "files", "index", "kept", "lib", "recovery", "slot", "suspension",
+        ],
+    ),
     (
         "writing",
         &["disk", "error", "files", "index", "kept", "lib", "slot"],

@@ -5,6 +5,7 @@ mod model;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use shared::model::FragmentLength;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -58,7 +59,7 @@ impl Users for DiskStore {
 
     fn lose(&self, path: &Path) {
         std::fs::remove_file(path).expect("removes");
-        self.check_files();
+        self.check_files(Duration::ZERO);
     }
 }
 

@@ -57,6 +57,36 @@ impl FileIdentity {
     }
 }
 
+/// A file as the system shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) identity: FileIdentity,
+    /// Number of its file system, which may be another after a mount or a start of the machine.
+    pub(super) device: u64,
+    pub(super) is_regular: bool,
+}
+
+/// Looks at a file, and whether this user may read it. Waits for no pipe.
+pub(super) fn look(path: &Path) -> io::Result<Found> {
+    let metadata = std::fs::metadata(path)?;
+    rustix::fs::access(path, rustix::fs::Access::READ_OK)?;
+    Ok(Found {
+        identity: FileIdentity::of(&metadata),
+        device: metadata.dev(),
+        is_regular: metadata.is_file(),
+    })
+}
+
+/// Reads a byte at both ends of a file: a disk that fails may still know the file's name.
+pub(super) fn read_ends(path: &Path) -> io::Result<()> {
+    let file = open_users(path)?;
+    let length = file.metadata()?.len();
+    for at in [0, length.saturating_sub(1)] {
+        read_range(&file, at..length.min(at + 1))?;
+    }
+    Ok(())
+}
+
 /// Returns the words for a file that is more than bytes in a file system; none for a regular file, a
 /// directory or a link.
 #[must_use]
@@ -196,11 +226,6 @@ pub(super) fn sync_users(file: &File, path: &Path) -> Result<(), StoreError> {
         }
         synced => synced,
     }
-}
-
-/// Whether this user may read a file.
-pub(super) fn is_readable(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok()
 }
 
 /// Removes a file, if there is one.

@@ -34,8 +34,10 @@ mod settle;
 mod slot;
 mod staged_upload;
 mod strays;
+mod suspension;
 mod touched;
 mod verify;
+mod watching;
 mod writing;
 
 #[cfg(test)]
@@ -63,7 +65,9 @@ pub use publications::{Publication, PublicationState};
 pub use publish::{HashedFile, read_file};
 pub use rebuild::Rebuilt;
 pub use staged_upload::StagedUpload;
+pub use suspension::Away;
 pub use verify::{read_verified, verify_fragment};
+pub use watching::Looked;
 
 /// Record of a content that is kept.
 #[derive(Clone, Debug)]
@@ -78,6 +82,8 @@ pub struct Entry {
     pub name: Option<Name>,
     /// Place of the data.
     pub place: Place,
+    /// Why nothing of it is held at the moment, when the file is away and may come back.
+    pub away: Option<Away>,
 }
 
 /// Reasons for which a content is here; several may hold at once.
@@ -173,7 +179,8 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::OutputExists`], [`StoreError::OtherFragments`] (the content is
     /// here in part, in fragments of another length), [`StoreError::InPlace`] (fragments are missing from a
-    /// user's file), [`StoreError::Io`], [`StoreError::Index`].
+    /// user's file), [`StoreError::Away`] (of an assignment: the content is in a file that is away),
+    /// [`StoreError::Io`], [`StoreError::Index`].
     fn prepare(&self, manifest: &Manifest, purpose: Purpose) -> Result<Entry, StoreError>;
 
     /// Writes verified blocks of a fragment that is not held yet. They are not durable, and the fragment is
@@ -201,8 +208,8 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`]; [`StoreError::Changed`],
-    /// [`StoreError::Damaged`] and [`StoreError::Io`] (fragments that cannot be read any more have been
-    /// withdrawn); [`StoreError::OtherFragments`].
+    /// [`StoreError::Away`], [`StoreError::Damaged`] and [`StoreError::Io`] (fragments that cannot be read any
+    /// more have been withdrawn, or their content suspended); [`StoreError::OtherFragments`].
     fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError>;
 
     /// Returns the leaves of a held fragment, proven against its root.

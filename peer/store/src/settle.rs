@@ -1,6 +1,7 @@
 //! The place of a content's data: a place of its own, more of it there, another place, and none.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
@@ -12,7 +13,7 @@ use super::copies::UserFile;
 use super::files;
 use super::index::Index;
 use super::kept::Kept;
-use super::recovery::successor;
+use super::recovery::{copy_that_is_there, successor};
 use super::room::{check_output, make_room};
 use super::slot::Slot;
 use super::{DiskStore, FragmentStore as _, Place, Purpose, StoreError, Usage};
@@ -119,6 +120,12 @@ impl DiskStore {
         if let Some(data) = data.filter(|_| is_elsewhere) {
             files::remove(&data)?;
         }
+        // The file is awaited: when it is back, it is one of the content's again.
+        if let Some(file) = old.file_away()
+            && Place::File(file.path.clone()) != slot.kept().place
+        {
+            index.add_copy(old.content(), &file)?;
+        }
         forget_partial(index, old)?;
         Ok(slot)
     }
@@ -161,6 +168,7 @@ impl DiskStore {
             // Blocks that were written to the lost file must never be committed for this one.
             let mut fresh = slot.kept().clone();
             fresh.forget_written();
+            fresh.suspension = None;
             self.handles.close(slot.number);
             return Ok(self.slots.put(fresh));
         }
@@ -209,7 +217,8 @@ impl DiskStore {
 
     /// Forgets contents of which nothing is held and nothing is under way, once several calls in a row have
     /// met them, which come some seconds apart; returns them. `is_fetched` tells which contents are being
-    /// fetched. Bytes that prove themselves stay on the disk, where the next start adopts them.
+    /// fetched. Bytes that prove themselves stay on the disk, where the next start adopts them. A shared
+    /// content that was being fetched anew while its file was away goes back to that file.
     ///
     /// # Errors
     /// [`StoreError::Index`], [`StoreError::Io`].
@@ -220,11 +229,16 @@ impl DiskStore {
         let mut gone = Vec::new();
         for slot in self.slots.all() {
             let kept = slot.kept().clone();
-            if !kept.is_left_over() || is_fetched(kept.content()) {
+            let is_displaced = kept.is_displaced();
+            if !(kept.is_left_over() || is_displaced) || is_fetched(kept.content()) {
                 slot.want();
                 continue;
             }
             if slot.look() < LOOKS {
+                continue;
+            }
+            if is_displaced {
+                self.go_back(&mut self.index(), &slot)?;
                 continue;
             }
             let proves_itself = self.proves_itself(&kept);
@@ -242,6 +256,23 @@ impl DiskStore {
             gone.push(kept.content());
         }
         Ok(gone)
+    }
+
+    /// Leaves a partial file that nobody completes for a file of the user's that has the bytes.
+    fn go_back(&self, index: &mut Index, slot: &Slot) -> Result<(), StoreError> {
+        let old = slot.kept().clone();
+        if !old.is_displaced() || !self.slots.is_current(slot) {
+            return Ok(());
+        }
+        let Some(file) = copy_that_is_there(index, old.content(), Path::new(""))? else {
+            return Ok(());
+        };
+        let path = file.path.clone();
+        let kept = Kept::in_file(&old.manifest, file, old.roles, old.name.clone());
+        note_partial(index, &old)?;
+        index.insert(&kept)?;
+        index.remove_copy(&path)?;
+        self.replace(index, &old, kept).map(drop)
     }
 
     /// Whether the data of a content in the store are right, although nothing of it is held any more.

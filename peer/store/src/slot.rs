@@ -5,7 +5,7 @@
 //! slot, so that blocks written to the old place can never be committed for the new one. No record's lock is
 //! held during I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -65,6 +65,8 @@ pub(super) struct Slots {
     count: AtomicU64,
     /// Bytes of the capacity that the current records take; changes under the index's lock.
     reserved: AtomicU64,
+    /// Contents whose files are away; changes under the index's lock.
+    suspended: Mutex<BTreeSet<ContentId>>,
 }
 
 impl Slots {
@@ -98,7 +100,24 @@ impl Slots {
         change(&mut kept);
         if is_current {
             self.account(before, kept.reserved());
+            self.note_suspension(kept.content(), kept.suspension.is_some());
         }
+    }
+
+    fn note_suspension(&self, content: ContentId, is_suspended: bool) {
+        let mut suspended = self.suspended.lock().unwrap_or_else(PoisonError::into_inner);
+        match is_suspended {
+            true => suspended.insert(content),
+            false => suspended.remove(&content),
+        };
+    }
+
+    /// Returns the slots of contents whose files are away.
+    pub(super) fn suspended(&self) -> Vec<Arc<Slot>> {
+        let suspended = self.suspended.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.read();
+        let slot = |content: &ContentId| current.get(content).cloned();
+        suspended.iter().filter_map(slot).collect()
     }
 
     fn account(&self, before: u64, now: u64) {
@@ -114,6 +133,7 @@ impl Slots {
     /// Puts a record in a new slot, in place of the content's earlier slot.
     pub(super) fn put(&self, kept: Kept) -> Arc<Slot> {
         let (content, reserved) = (kept.content(), kept.reserved());
+        self.note_suspension(content, kept.suspension.is_some());
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let (writing, syncing) = (RwLock::new(()), Mutex::new(()));
         let slot = Arc::new(Slot {
@@ -129,6 +149,7 @@ impl Slots {
     }
 
     pub(super) fn remove(&self, content: ContentId) {
+        self.note_suspension(content, false);
         let before = self.write().remove(&content);
         self.account(before.map_or(0, |before| before.kept().reserved()), 0);
     }

@@ -136,6 +136,14 @@ ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
 
 #[test]
 fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
+    let mut suspended = SuspendedFiles::default();
+    for absence in [Absence::Gone, Absence::Unreadable] {
+        suspended.add(SuspendedFile {
+            path: format!("/a\n{absence}").into(),
+            absence,
+            lasted: Duration::from_secs(61),
+        });
+    }
     let told = status(&Status {
         peer: PeerId::from_bytes([1; 16]),
         incarnation: Incarnation::new(7),
@@ -160,6 +168,7 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
             files: 3,
             bytes: 5 << 20,
         },
+        suspended,
         uptime: Duration::from_secs(61),
         bytes_sent: 0,
         bytes_received: 2 << 20,
@@ -207,6 +216,9 @@ scrubbing  not begun yet
 waiting    1 to be published
 refused    1 by the tracker; `peer list --local` says why
 lost       3 files with 5.0 MiB in /d/lost: nothing refers to them and they prove nothing; look at them, and delete them when nobody misses them
+away       2 files shared in place (1 gone, 1 unreadable): nobody is served from there; shared again when they are back, given up after 30 days
+           /a gone: gone for 1m 1s
+           /a unreadable: unreadable for 1m 1s
 version    0.1.0, up 1m 1s",
         "01".repeat(16)
     );
