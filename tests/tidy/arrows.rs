@@ -99,9 +99,7 @@ pub(crate) const STORE: &[Row] = &[
     ),
     (
         "reading",
-        &[
-            "disk", "error", "files", "handles", "lib", "slot", "watching",
-        ],
+        &["disk", "error", "files", "handles", "lib", "slot", "watching"],
     ),
     (
         "rebuild",
@@ -112,7 +110,15 @@ pub(crate) const STORE: &[Row] = &[
     (
         "recovery",
         &[
-            "copies", "error", "files", "index", "kept", "layout", "lib", "strays", "suspension",
+            "copies",
+            "error",
+            "files",
+            "index",
+            "kept",
+            "layout",
+            "lib",
+            "strays",
+            "suspension",
         ],
     ),
     ("room", &["error", "files", "kept", "layout", "lib"]),
@@ -138,7 +144,15 @@ pub(crate) const STORE: &[Row] = &[
     (
         "watching",
         &[
-            "disk", "error", "files", "index", "kept", "lib", "recovery", "slot", "suspension",
+            "disk",
+            "error",
+            "files",
+            "index",
+            "kept",
+            "lib",
+            "recovery",
+            "slot",
+            "suspension",
         ],
     ),
     (

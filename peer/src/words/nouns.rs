@@ -1,7 +1,7 @@
 //! Numbers of things, and the words for their states.
 
 use proto::messages::control::LocalRole;
-use shared::model::{ContentState, FaultKind, PeerMode, PeerState, RevisionState};
+use shared::model::{Absence, ContentState, FaultKind, PeerMode, PeerState, RevisionState};
 
 shared::messages! {
     fn contents(count) { en: ["1 content", "{count} contents"], es: ["1 contenido", "{count} contenidos"] }

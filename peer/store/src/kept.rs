@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shared::hash::{FragmentProof, VerifiedBlocks};
-use shared::model::{Absence, BLOCK_LENGTH, BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name};
+use shared::model::{
+    Absence, BLOCK_LENGTH, BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name,
+};
 
 use super::copies::UserFile;
 use super::files::FileIdentity;

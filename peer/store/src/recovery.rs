@@ -49,7 +49,10 @@ pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, S
             index.update(kept)?;
         }
         if let Some(suspension) = &mut kept.suspension {
-            suspension.away.lasted = absences.get(&kept.manifest.content()).copied().unwrap_or_default();
+            suspension.away.lasted = absences
+                .get(&kept.manifest.content())
+                .copied()
+                .unwrap_or_default();
         }
     }
     strays::settle(layout, index, &mut all, &unfinished)?;

@@ -83,7 +83,8 @@ pub(super) fn compare(
         Ok(found) => found,
         Err(absence) => return Seen::Absent(absence),
     };
-    let Some(before) = identity.filter(|before| found.is_regular && found.identity.size == before.size) else {
+    let Some(before) = identity.filter(|before| found.is_regular && found.identity.size == before.size)
+    else {
         return Seen::Absent(Absence::Changed);
     };
     let is_there = device.is_none_or(|device| device == found.device);
@@ -196,7 +197,10 @@ mod tests {
         );
         let other = identity(9, 2);
         assert_eq!(compare(Some(7), found(other, 7)), Seen::Alike(other));
-        let touched = FileIdentity { modified: 6, ..before };
+        let touched = FileIdentity {
+            modified: 6,
+            ..before
+        };
         assert_eq!(compare(None, found(touched, 7)), Seen::Alike(touched));
         let longer = compare(None, found(identity(10, 1), 7));
         assert_eq!(longer, Seen::Absent(Absence::Changed));
@@ -254,11 +258,17 @@ mod tests {
             "nothing of it is served before it was read"
         );
         let mut suspended = suspension(Absence::Changed, HOUR);
-        assert_eq!(decide(Some(&suspended), true, Seen::Alike(there)), Step::Verify(there));
+        assert_eq!(
+            decide(Some(&suspended), true, Seen::Alike(there)),
+            Step::Verify(there)
+        );
         suspended.refuted = Some(there);
         assert_eq!(decide(Some(&suspended), true, Seen::Alike(there)), Step::Nothing);
         let later = identity(9, 3);
-        assert_eq!(decide(Some(&suspended), true, Seen::Alike(later)), Step::Verify(later));
+        assert_eq!(
+            decide(Some(&suspended), true, Seen::Alike(later)),
+            Step::Verify(later)
+        );
     }
 
     #[test]
@@ -268,13 +278,20 @@ mod tests {
         assert_eq!(decide(Some(&week), true, gone), Step::Nothing);
         let over = suspension(Absence::Gone, GRACE);
         assert_eq!(decide(Some(&over), true, gone), Step::Withdraw);
-        assert_eq!(decide(Some(&over), true, Seen::Alike(identity(9, 2))), Step::Withdraw);
+        assert_eq!(
+            decide(Some(&over), true, Seen::Alike(identity(9, 2))),
+            Step::Withdraw
+        );
         assert_eq!(
             decide(Some(&over), true, Seen::Same),
             Step::Resume,
             "better late than never"
         );
-        assert_eq!(decide(Some(&week), false, gone), Step::Withdraw, "nobody expects it");
+        assert_eq!(
+            decide(Some(&week), false, gone),
+            Step::Withdraw,
+            "nobody expects it"
+        );
     }
 
     #[test]

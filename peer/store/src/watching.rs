@@ -133,12 +133,16 @@ impl DiskStore {
     fn look_closely(&self, slot: &Slot) -> Seen {
         let kept = slot.kept().durable();
         let seen = look(&self.layout, &kept);
-        let path = match &kept.place {
-            Place::File(path) => Some(path.clone()),
-            Place::Store | Place::Partial { .. } => self.layout.own_data(&kept),
+        let (path, is_own) = match &kept.place {
+            Place::File(path) => (Some(path.clone()), false),
+            Place::Store | Place::Partial { .. } => (self.layout.own_data(&kept), true),
         };
-        match path.map_or(Ok(()), |path| files::read_ends(&path)) {
-            Err(error) if seen == Seen::Same => Seen::Absent(absence(&error)),
+        let read = path.map_or(Ok(()), |path| files::read_ends(&path));
+        match read.map_err(|error| absence(&error)) {
+            // One of the store's own that is gone is lost.
+            Err(absence) if seen == Seen::Same && !(is_own && absence == Absence::Gone) => {
+                Seen::Absent(absence)
+            }
             _ => seen,
         }
     }
@@ -150,8 +154,7 @@ impl DiskStore {
             (kept.content(), kept.place.clone())
         };
         let has_copies = !index.copies(content)?.is_empty();
-        self.slots
-            .change(slot, |kept| kept.suspend(absence, has_copies));
+        self.slots.change(slot, |kept| kept.suspend(absence, has_copies));
         self.handles.close(slot.number);
         warn!(content = %content.short(), path = shown(&place), %absence, "a file is away; its content is not shared until it is back");
         self.notify(content);

@@ -193,7 +193,7 @@ pub struct SuspendedFiles {
 /// A shared file that is away.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct SuspendedFile {
+pub(super) struct SuspendedFile {
     path: PathBuf,
     /// `gone`, `changed`, `unreadable` or `failing`.
     absence: &'static str,

@@ -34,8 +34,14 @@ pub(super) const STORE: &[(&str, &str)] = &[
         "{}: {}; its content is shared again when it is back",
         "{}: {}; su contenido se compartirá otra vez cuando vuelva",
     ),
-    ("it is gone, or its disk is not mounted", "ya no está, o su disco no está montado"),
-    ("it has changed since it was added", "ha cambiado desde que se añadió"),
+    (
+        "it is gone, or its disk is not mounted",
+        "ya no está, o su disco no está montado",
+    ),
+    (
+        "it has changed since it was added",
+        "ha cambiado desde que se añadió",
+    ),
     (
         "the node's user may not read it",
         "el usuario del nodo no puede leerlo",

@@ -1,6 +1,7 @@
 //! Tests of the store on disk alone.
 
 mod additions;
+mod away;
 mod copies;
 mod crash;
 mod damage;

@@ -75,7 +75,10 @@ impl From<LocalContent> for v1::LocalContent {
             is_part: content.is_part,
             collection_length: content.collection.map(|(length, _)| length),
             collection_held: content.collection.map_or(0, |(_, held)| held),
-            absence: content.absence.map(|absence| absence.to_string()).unwrap_or_default(),
+            absence: content
+                .absence
+                .map(|absence| absence.to_string())
+                .unwrap_or_default(),
         }
     }
 }

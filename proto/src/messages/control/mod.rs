@@ -19,7 +19,10 @@ pub use add::{Add, AddEvent, DirectorySize, Hiding};
 pub use entries::{EntryKind, Listed};
 pub use get::{Get, GetEvent};
 pub use plan::Planned;
-use shared::model::{Absence, ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, LostFiles, Name, NetworkDefaults, PeerId, SourceFault, SuspendedFiles, Zone};
+use shared::model::{
+    Absence, ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, LostFiles, Name,
+    NetworkDefaults, PeerId, SourceFault, SuspendedFiles, Zone,
+};
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
 
