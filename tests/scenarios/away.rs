@@ -108,10 +108,11 @@ fn a_disk_that_is_unmounted_and_back_is_shared_again() -> Result<()> {
     harness::content::write(&at.join("many/large"), 20 * MIB, 7)?;
     let directory = at.join("many");
     let add = ["add", text(&directory), "--name", "many", "--replicas", "2"];
-    cluster
+    let added = cluster
         .peer(0)
         .run(add.into_iter().chain(["--wait", "60s"]))
         .expect(0);
+    assert_eq!(added.code, 0);
     disk.unmount()?;
     wait_for_absence(cluster.peer(0), "gone", 1)?;
     assert!(reasons(cluster.peer(0), "many").contains(&"file_away".to_owned()));

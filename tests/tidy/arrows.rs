@@ -50,6 +50,7 @@ pub(crate) const TRACKER: &[Row] = &[
 
 /// The store's traits stand in its root, so every module imports `lib`.
 pub(crate) const STORE: &[Row] = &[
+    ("account", &[]),
     ("additions", &["disk", "error", "lib", "publish", "staged_upload"]),
     (
         "collected",
@@ -87,7 +88,10 @@ pub(crate) const STORE: &[Row] = &[
         "index",
         &["copies", "error", "files", "kept", "lib", "publications"],
     ),
-    ("kept", &["copies", "error", "files", "lib", "suspension"]),
+    (
+        "kept",
+        &["account", "copies", "error", "files", "lib", "suspension"],
+    ),
     ("layout", &["error", "files", "kept", "lib"]),
     ("memory", &["copies", "disk", "error", "files", "kept", "lib"]),
     ("publications", &[]),
@@ -121,7 +125,7 @@ pub(crate) const STORE: &[Row] = &[
             "suspension",
         ],
     ),
-    ("room", &["error", "files", "kept", "layout", "lib"]),
+    ("room", &["account", "error", "files", "kept", "layout", "lib"]),
     (
         "salvage",
         &["copies", "error", "files", "index", "kept", "publications"],
@@ -132,7 +136,7 @@ pub(crate) const STORE: &[Row] = &[
             "copies", "disk", "error", "files", "index", "kept", "lib", "recovery", "room", "slot",
         ],
     ),
-    ("slot", &["kept"]),
+    ("slot", &["account", "kept"]),
     (
         "staged_upload",
         &["disk", "error", "files", "kept", "layout", "lib", "publish"],
@@ -157,7 +161,7 @@ pub(crate) const STORE: &[Row] = &[
     ),
     (
         "writing",
-        &["disk", "error", "files", "index", "kept", "lib", "slot"],
+        &["disk", "error", "files", "index", "kept", "lib", "room", "slot"],
     ),
 ];
 

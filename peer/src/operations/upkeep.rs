@@ -118,7 +118,7 @@ async fn away(node: &Node, content: ContentId) -> Result<Option<Reason>, Failure
         code: ReasonCode::FileAway,
         detail: match count {
             1 => first,
-            _ => format!("{first} (the first of {count} files)"),
+            _ => format!("{first}; {count} files of it are away"),
         },
     }))
 }

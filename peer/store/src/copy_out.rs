@@ -108,7 +108,11 @@ impl DiskStore {
     }
 
     fn copy(&self, manifest: &Manifest, to: &Path) -> Result<FileIdentity, StoreError> {
-        let available = files::free_space(to.parent().unwrap_or(Path::new("/")))?;
+        let directory = to.parent().unwrap_or(Path::new("/"));
+        let promised = self
+            .slots
+            .missing_on(files::disk_of(directory)?, manifest.content());
+        let available = files::free_space(directory)?.saturating_sub(promised);
         let needed = manifest.length();
         if needed > available {
             return Err(StoreError::NoRoom {

@@ -20,7 +20,7 @@ use shared::model::{
 use tokio::sync::broadcast;
 use tracing::warn;
 
-use super::files::free_space;
+use super::files::{disk_of, free_space};
 use super::handles::{Handles, Part};
 use super::index::Index;
 use super::kept::Kept;
@@ -75,7 +75,10 @@ impl DiskStore {
     pub(super) fn on(layout: Layout, lock: File, capacity: u64) -> Result<Self, StoreError> {
         let mut index = Index::open(&layout.index())?;
         let slots = Slots::default();
-        for kept in recover(&layout, &mut index)? {
+        for mut kept in recover(&layout, &mut index)? {
+            // Where data are to come; a directory that is away gets none.
+            let data = layout.own_data(&kept).filter(|_| kept.claim().missing > 0);
+            kept.device = data.and_then(|data| disk_of(data.parent()?).ok());
             slots.put(kept);
         }
         let (index, changes) = (Mutex::new(index), broadcast::Sender::new(CHANGES));
@@ -299,6 +302,10 @@ impl FragmentStore for DiskStore {
         let mut index = self.index();
         let slot = self.slot(content)?;
         self.forget_slot(&mut index, &slot)
+    }
+
+    fn give_back(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
+        self.give_back_room(content, fragments)
     }
 
     fn usage(&self) -> Usage {

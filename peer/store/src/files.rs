@@ -153,6 +153,22 @@ pub(super) fn free_space(directory: &Path) -> Result<u64, StoreError> {
         .saturating_sub(reserve))
 }
 
+/// Returns the number of the file system that a directory is on.
+pub(super) fn disk_of(directory: &Path) -> Result<u64, StoreError> {
+    let found = std::fs::metadata(directory).map_err(StoreError::io("look at", directory))?;
+    Ok(found.dev())
+}
+
+/// Gives the disk space of a range of a file back; it reads as zeros then.
+pub(super) fn release(file: &File, range: &Range<u64>) -> io::Result<()> {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    match rustix::fs::fallocate(file, flags, range.start, range.end - range.start) {
+        // Where the file system cannot, only room is lost.
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Takes disk space for a range of a file, where the file system can.
 pub(super) fn reserve(file: &File, range: &Range<u64>) -> io::Result<()> {
     let length = range.end - range.start;

@@ -17,6 +17,7 @@ use shared::model::{
     Absence, BLOCK_LENGTH, BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name,
 };
 
+use super::account::Claim;
 use super::copies::UserFile;
 use super::files::FileIdentity;
 use super::suspension::{Away, Suspension};
@@ -24,6 +25,9 @@ use super::{Entry, Place, Purpose, Role, Roles, StoreError};
 
 /// Bytes of an output's name that go into the name of its partial file: file systems allow 255 bytes in all.
 const PARTIAL_NAME_BYTES: usize = 200;
+
+/// Bytes of neighbouring fragments for which room is taken at once, so that a file is in few pieces.
+const NEIGHBOURHOOD: u64 = 16 << 20;
 
 /// Record of one content, with the blocks that have been written but not committed.
 #[derive(Clone, Debug)]
@@ -39,9 +43,9 @@ pub(super) struct Kept {
     /// Identity of a user's file when it was last known to be right. Of a partial file: its identity when
     /// complete, noted before it is renamed.
     pub(super) identity: Option<FileIdentity>,
-    /// The file system on which a user's file was seen in this run.
+    /// The file system on which the data were seen in this run.
     pub(super) device: Option<u64>,
-    /// What was held of a file that is away; then nothing else is held of it.
+    /// Memory of a file that is away; then nothing of it is held.
     pub(super) suspension: Option<Suspension>,
     /// Blocks written in this run, of fragments that are not held yet.
     written: BTreeMap<FragmentIndex, Vec<bool>>,
@@ -261,6 +265,51 @@ impl Kept {
         } else {
             0
         }
+    }
+
+    /// Room that the content takes, and that it will take.
+    pub(super) fn claim(&self) -> Claim {
+        let missing = match self.place {
+            Place::File(_) => 0,
+            Place::Store | Place::Partial { .. } => {
+                let there = self.manifest.bytes_in(&self.promised());
+                self.manifest.bytes_in(&self.wanted).saturating_sub(there)
+            }
+        };
+        Claim {
+            reserved: self.reserved(),
+            missing,
+            disk: self.device,
+        }
+    }
+
+    /// Returns the fragments for which room is taken on the disk with the first block of this one: those of
+    /// its neighbourhood, unless that was begun before. Only where verified data come is room taken.
+    pub(super) fn room_for(&self, index: FragmentIndex) -> Option<FragmentSet> {
+        let start = self.manifest.range(index).start / NEIGHBOURHOOD * NEIGHBOURHOOD;
+        let end = self.manifest.length().min(start.saturating_add(NEIGHBOURHOOD));
+        let mut around = self.manifest.fragments_in(&(start..end));
+        let is_begun = around
+            .iter()
+            .any(|index| self.held.contains(index) || self.written.contains_key(&index));
+        around.intersect_with(&self.wanted);
+        (!is_begun).then_some(around)
+    }
+
+    /// No longer wants fragments that were assigned and are not here; returns those of them that were wanted.
+    /// A content that its user wants keeps its room.
+    pub(super) fn give_back(&mut self, fragments: &FragmentSet) -> Option<FragmentSet> {
+        let is_assigned_only = self.roles == Roles::default().with(Role::Assigned, true);
+        let is_here = self.place == Place::Store && self.suspension.is_none();
+        if !is_assigned_only || !is_here || fragments.capacity() != self.wanted.capacity() {
+            return None;
+        }
+        let mut unused = self.wanted.clone();
+        unused.intersect_with(fragments);
+        unused.subtract(&self.held);
+        self.wanted.subtract(&unused);
+        self.written.retain(|index, _| !unused.contains(*index));
+        (!unused.is_empty()).then_some(unused)
     }
 
     /// Returns the record that follows when the content is wanted for one more purpose.

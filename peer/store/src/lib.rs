@@ -10,6 +10,7 @@
 //!
 //! The interface is synchronous because disks are: callers run it on blocking threads.
 
+mod account;
 mod additions;
 mod collected;
 mod copies;
@@ -169,12 +170,13 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
 
     /// Makes room for a content, or for more of one that is here already; repeating it changes nothing.
     ///
-    /// Reserves capacity and disk before anything is fetched. A content that is here keeps its place,
-    /// whatever the purpose: a caller that wanted the content in an output file copies it out afterwards. (A
-    /// content of which no fragment is held moves: its file is gone or was changed, or another output is
-    /// asked for before anything was fetched. A partial file becomes the output that is asked for last.) A
-    /// complete content takes on the fragment length of the manifest; otherwise the entry's manifest is the
-    /// valid one.
+    /// Reserves capacity before anything is fetched, and admits only what the disk has room for beside all
+    /// that is still to come; disk space itself is taken as verified blocks arrive. A content that is here
+    /// keeps its place, whatever the purpose: a caller that wanted the content in an output file copies it
+    /// out afterwards. (A content of which no fragment is held moves: its file is gone or was changed, or
+    /// another output is asked for before anything was fetched. A partial file becomes the output that is
+    /// asked for last.) A complete content takes on the fragment length of the manifest; otherwise the
+    /// entry's manifest is the valid one.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::OutputExists`], [`StoreError::OtherFragments`] (the content is
@@ -208,8 +210,8 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`]; [`StoreError::Changed`],
-    /// [`StoreError::Away`], [`StoreError::Damaged`] and [`StoreError::Io`] (fragments that cannot be read any
-    /// more have been withdrawn, or their content suspended); [`StoreError::OtherFragments`].
+    /// [`StoreError::Away`], [`StoreError::Damaged`] and [`StoreError::Io`] (fragments that cannot be read
+    /// any more have been withdrawn, or their content suspended); [`StoreError::OtherFragments`].
     fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError>;
 
     /// Returns the leaves of a held fragment, proven against its root.
@@ -237,6 +239,13 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::Io`], [`StoreError::Index`].
     fn forget(&self, content: ContentId) -> Result<u64, StoreError>;
+
+    /// Gives back the room of these fragments, as far as they were only assigned and are not held; a content
+    /// of which nothing is left is forgotten. Nothing writes to the content meanwhile. Notifies subscribers.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::Index`].
+    fn give_back(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError>;
 
     /// Returns the capacity and the used part of it.
     fn usage(&self) -> Usage;

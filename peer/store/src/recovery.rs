@@ -195,8 +195,8 @@ fn adopt_output(kept: &mut Kept) -> bool {
     true
 }
 
-/// Returns the held fragments for which data and leaves are long enough, in the file that the record names and
-/// that is as it was.
+/// Returns the held fragments for which data and leaves are long enough, in the file that the record names
+/// and that is as it was.
 pub(super) fn provable(layout: &Layout, kept: &Kept) -> FragmentSet {
     let length_of = |path: &Path| FileIdentity::at(path).map_or(0, |file| file.size);
     let data = match &kept.place {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use shared::hash::hash_content;
-use shared::model::{ContentId, Manifest};
+use shared::model::{ContentId, FragmentSet, Manifest};
 use tracing::warn;
 
 use super::copies::UserFile;
@@ -14,7 +14,7 @@ use super::files;
 use super::index::Index;
 use super::kept::Kept;
 use super::recovery::{copy_that_is_there, successor};
-use super::room::{check_output, make_room};
+use super::room::{Made, byte_ranges, check_output, make_room};
 use super::slot::Slot;
 use super::{DiskStore, FragmentStore as _, Place, Purpose, StoreError, Usage};
 
@@ -76,24 +76,26 @@ impl DiskStore {
             note_partial(index, old)?;
         }
         index.insert(&next)?;
-        let prepared = if next.held.is_full() {
-            next.held.clone()
-        } else {
-            next.manifest.no_fragments()
-        };
-        if let Err(error) = make_room(&self.layout, &next, &prepared) {
-            match old {
-                Some(old) => {
-                    index.insert(old)?;
-                    forget_partial(index, old)?;
+        let made = match self.make_room_for(&next) {
+            Ok(made) => made,
+            Err(error) => {
+                match old {
+                    Some(old) => {
+                        index.insert(old)?;
+                        forget_partial(index, old)?;
+                    }
+                    None => index.delete(next.content())?,
                 }
-                None => index.delete(next.content())?,
+                if !next.held.is_full() {
+                    self.remove_own_files(&next);
+                }
+                return Err(error);
             }
-            if !next.held.is_full() {
-                self.remove_own_files(&next);
-            }
-            return Err(error);
-        }
+        };
+        let next = Kept {
+            device: made.disk,
+            ..next
+        };
         match old {
             Some(old) => self.replace(index, old, next),
             None => Ok(self.begin(next)),
@@ -149,7 +151,10 @@ impl DiskStore {
             check_output(&self.layout, output, overwrite)?;
         }
         self.require_capacity(&next, Some(&old))?;
-        let is_anew = make_room(&self.layout, &next, &old.wanted)?;
+        let Made { is_anew, disk } = self.make_room_for(&next)?;
+        if disk.is_some() {
+            self.slots.change(&slot, |kept| kept.device = disk);
+        }
         let entry = |kept: &Kept| {
             (
                 kept.wanted.clone(),
@@ -173,6 +178,41 @@ impl DiskStore {
             return Ok(self.slots.put(fresh));
         }
         Ok(slot)
+    }
+
+    fn make_room_for(&self, next: &Kept) -> Result<Made, StoreError> {
+        let expected = |disk| self.slots.missing_on(disk, next.content());
+        make_room(&self.layout, next, expected)
+    }
+
+    /// Gives back the room of fragments that were assigned and did not come; forgets a content of which
+    /// nothing is left.
+    pub(super) fn give_back_room(
+        &self,
+        content: ContentId,
+        fragments: &FragmentSet,
+    ) -> Result<(), StoreError> {
+        let mut index = self.index();
+        let Some(slot) = self.slots.get(content) else {
+            return Ok(());
+        };
+        let mut next = slot.kept().durable();
+        let Some(unused) = next.give_back(fragments) else {
+            return Ok(());
+        };
+        if next.wanted.is_empty() {
+            return self.forget_slot(&mut index, &slot).map(drop);
+        }
+        let _no_writes = slot.stop_writing();
+        self.change(&index, &slot, |kept| drop(kept.give_back(fragments)))?;
+        self.notify(content);
+        // Blocks of fragments that never became whole.
+        let file = self.data(&slot)?;
+        let path = self.layout.data(content);
+        byte_ranges(&next.manifest, &unused)
+            .iter()
+            .try_for_each(|range| files::release(&file, range))
+            .map_err(StoreError::io("give back room in", &path))
     }
 
     pub(super) fn require_capacity(&self, next: &Kept, old: Option<&Kept>) -> Result<(), StoreError> {

@@ -6,10 +6,10 @@
 //! file with the same size and another time, number or disk may have the same bytes: they are read, and count
 //! when they are right.
 //!
-//! Only after a grace of 30 days is the content withdrawn for good. Time counts while a node looks, so that a machine
-//! that was off for months gives nothing up at its start. To be suspended costs a record and the leaves, and
-//! no other peer relies on it; so the grace is as long as the network remembers a member that is away. A file
-//! that was only fetched has a short one.
+//! Only after a grace of 30 days is the content withdrawn for good. Time counts while a node looks, so that a
+//! machine that was off for months gives nothing up at its start. To be suspended costs a record and the
+//! leaves, and no other peer relies on it; so the grace is as long as the network remembers a member that is
+//! away. A file that was only fetched has a short one.
 
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};

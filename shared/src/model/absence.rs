@@ -53,15 +53,15 @@ impl fmt::Display for Absence {
 
 /// A text was the code of no reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no reason for which a file is absent")]
-pub struct NoAbsence(String);
+#[error("no absence of a file has this code")]
+pub struct NoAbsence;
 
 impl FromStr for Absence {
     type Err = NoAbsence;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let known = Self::ALL.into_iter().find(|absence| absence.as_str() == text);
-        known.ok_or_else(|| NoAbsence(text.to_owned()))
+        known.ok_or(NoAbsence)
     }
 }
 

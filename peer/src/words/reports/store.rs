@@ -39,6 +39,14 @@ pub(super) const STORE: &[(&str, &str)] = &[
         "ya no está, o su disco no está montado",
     ),
     (
+        "{first}; {count} files of it are away",
+        "{first}; faltan {count} de sus archivos",
+    ),
+    (
+        "no absence of a file has this code",
+        "ninguna ausencia de un archivo tiene este código",
+    ),
+    (
         "it has changed since it was added",
         "ha cambiado desde que se añadió",
     ),

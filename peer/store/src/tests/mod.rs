@@ -10,5 +10,6 @@ mod index_damage;
 mod leftovers;
 mod places;
 mod rebuild;
+mod room;
 mod staged_upload;
 mod users_files;

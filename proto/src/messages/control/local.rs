@@ -83,7 +83,8 @@ impl From<LocalContent> for v1::LocalContent {
     }
 }
 
-/// A reason of a newer node, which is none of these, is a failure of the system's as far as this program knows.
+/// A reason of a newer node, which is none of these, is a failure of the system's as far as this program
+/// knows.
 fn absence(code: &str) -> Absence {
     code.parse().unwrap_or(Absence::Failing)
 }
