@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use proto::messages::control::{EntryKind, Listed, LocalContent, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
-    Binding, ByteCount, ByteRate, ContentState, DialFailure, DrainStatus, Durability, FragmentSet, Health,
-    Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason, ReasonCode,
-    Repair, Revision, RevisionEntry, RevisionState, Share, SourceFault, Survey, Timestamp, Why,
-    format_duration,
+    Absence, Binding, ByteCount, ByteRate, ContentState, DialFailure, DrainStatus, Durability, FragmentSet,
+    Health, Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason,
+    ReasonCode, Repair, Revision, RevisionEntry, RevisionState, Share, SourceFault, Survey, SuspendedFile,
+    SuspendedFiles, Timestamp, Why, format_duration,
 };
 
 use super::output::one_line;
@@ -122,6 +122,7 @@ pub fn contents(contents: &[LocalContent]) -> Table {
 fn role(content: &LocalContent) -> &'static str {
     let is_shown = |(name, _): &(Name, String)| Some(name) == content.name.as_ref();
     match content.is_pending {
+        _ if let Some(absence) = content.absence => words::absence(absence),
         true => words::pending(),
         false if content.refused.iter().any(is_shown) => words::refused(),
         false => words::role(content.role),
@@ -500,6 +501,9 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
         let told = words::lost_files(files, bytes(status.lost.bytes), place);
         lines.push((words::label_lost(), told));
     }
+    for (n, line) in away(&status.suspended).into_iter().enumerate() {
+        lines.push((if n == 0 { words::label_away() } else { "" }, line));
+    }
     lines.push((
         words::label_version(),
         words::version(&status.version, format_duration(status.uptime)),
@@ -508,6 +512,29 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
     let width = longest.unwrap_or(0).max(10);
     let line = |(label, value): &(&str, String)| format!("{label:<width$} {value}");
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns a line about the shared files that are away, and one for each of some of them.
+fn away(files: &SuspendedFiles) -> Vec<String> {
+    let counts = [
+        (files.gone, Absence::Gone),
+        (files.changed, Absence::Changed),
+        (files.unreadable, Absence::Unreadable),
+        (files.failing, Absence::Failing),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<_> = counts
+        .map(|(count, absence)| format!("{count} {}", words::absence(absence)))
+        .collect();
+    if counts.is_empty() {
+        return Vec::new();
+    }
+    let file = |file: &SuspendedFile| {
+        let path = one_line(&file.path.display().to_string());
+        words::file_away(path, words::absence(file.absence), format_duration(file.lasted))
+    };
+    let all = words::files_away(words::files(files.count()), counts.join(", "));
+    std::iter::once(all).chain(files.first.iter().map(file)).collect()
 }
 
 fn scrubbing(scrub: &Scrub) -> String {

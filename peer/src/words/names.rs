@@ -85,6 +85,7 @@ shared::messages! {
     fn label_transfers() { en: "transfers", es: "transferencias" }
     fn label_scrubbing() { en: "scrubbing", es: "relectura" }
     fn label_waiting() { en: "waiting", es: "en espera" }
+    fn label_away() { en: "away", es: "ausentes" }
     fn label_lost() { en: "lost", es: "perdidos" }
     fn label_version() { en: "version", es: "versión" }
     fn run(peer, incarnation) { en: "{peer} (run {incarnation})", es: "{peer} (arranque {incarnation})" }

@@ -205,6 +205,12 @@ shared::messages! {
         es: "{files} con {bytes} en {place}: nada se refiere a ellos y no prueban nada; mírelos, y bórrelos cuando nadie los eche en falta"
     }
 
+    fn files_away(files, counts) {
+        en: "{files} shared in place ({counts}): nobody is served from there; shared again when they are back, given up after 30 days",
+        es: "{files} compartidos en su sitio ({counts}): no se sirve a nadie desde ahí; se comparten otra vez cuando vuelvan, y se abandonan a los 30 días"
+    }
+    fn file_away(path, absence, lasted) { en: "{path}: {absence} for {lasted}", es: "{path}: {absence} desde hace {lasted}" }
+
     // `watch`.
     fn watching(names, peers) {
         en: "watching {names} names and {peers} peers",

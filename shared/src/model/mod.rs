@@ -3,6 +3,7 @@
 //! Every type here has private fields, a constructor that validates, and (where it has a text form) a
 //! `Display` and a `FromStr` that agree. Nothing here performs I/O, reads a clock or knows a wire format.
 
+mod absence;
 mod address;
 mod amount;
 mod asked;
@@ -24,6 +25,7 @@ mod revision;
 mod session;
 mod time;
 
+pub use absence::{Absence, NoAbsence, SuspendedFile, SuspendedFiles};
 pub use address::{RemoteAddressError, Undialable, is_loopback, undialable};
 pub use amount::{ByteCount, ByteRate, LostFiles, ParseByteCountError, ParseByteRateError};
 pub use asked::{Asked, AskedPart};

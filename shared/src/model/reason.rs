@@ -57,6 +57,8 @@ pub enum ReasonCode {
     Unpublished,
     /// The peer has no session with the tracker.
     NotConnected,
+    /// The node's own file with the content is away.
+    FileAway,
     /// A fetch: every source of the missing fragments serves others, or has failed and is left alone for a
     /// while.
     SourcesBusy,
@@ -74,7 +76,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::SafeMode,
         Self::JournalGap,
         Self::NoSource,
@@ -95,6 +97,7 @@ impl ReasonCode {
         Self::ZonesShared,
         Self::Unpublished,
         Self::NotConnected,
+        Self::FileAway,
         Self::SourcesBusy,
         Self::SourcesSlow,
         Self::DownloadLimit,
@@ -127,6 +130,7 @@ impl ReasonCode {
             Self::ZonesShared => "zones_shared",
             Self::Unpublished => "unpublished",
             Self::NotConnected => "not_connected",
+            Self::FileAway => "file_away",
             Self::SourcesBusy => "sources_busy",
             Self::SourcesSlow => "sources_slow",
             Self::DownloadLimit => "download_limit",

@@ -420,6 +420,7 @@ fn the_tracker_is_told_whether_a_copy_was_assigned_and_is_kept() {
             },
             name: None,
             place: Place::Store,
+            away: None,
         };
         let holding = holding(manifest().content(), Some(entry), false);
         (holding.keeps, holding.is_assigned)

@@ -138,6 +138,14 @@ ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
 
 /// Returns the status of a node that is connecting, of which much can be told.
 fn connecting() -> Status {
+    let mut suspended = SuspendedFiles::default();
+    for absence in [Absence::Gone, Absence::Unreadable] {
+        suspended.add(SuspendedFile {
+            path: format!("/a\n{absence}").into(),
+            absence,
+            lasted: Duration::from_secs(61),
+        });
+    }
     Status {
         peer: PeerId::from_bytes([1; 16]),
         incarnation: Incarnation::new(7),
@@ -162,6 +170,7 @@ fn connecting() -> Status {
             files: 3,
             bytes: 5 << 20,
         },
+        suspended,
         uptime: Duration::from_secs(61),
         bytes_sent: 0,
         bytes_received: 2 << 20,
@@ -214,6 +223,9 @@ scrubbing  not begun yet
 waiting    1 to be published
 refused    1 by the tracker; `peer list --local` says why
 lost       3 files with 5.0 MiB in /d/lost: nothing refers to them and they prove nothing; look at them, and delete them when nobody misses them
+away       2 files shared in place (1 gone, 1 unreadable): nobody is served from there; shared again when they are back, given up after 30 days
+           /a gone: gone for 1m 1s
+           /a unreadable: unreadable for 1m 1s
 version    0.1.0, up 1m 1s",
         "01".repeat(16)
     );

@@ -61,6 +61,7 @@ impl World {
             match action {
                 Action::Begin(order, assignment) => self.begin_order(number, order, &assignment),
                 Action::End(order) => self.end_order(number, order),
+                Action::GiveBack(content, fragments) => self.give_back(number, content, &fragments),
                 Action::GiveUp(content, _) => self.fail(number, content, AssignmentFailure::NoSource),
             }
         }
@@ -68,6 +69,17 @@ impl World {
         if !peer.orders.is_empty() && peer.works_at.is_none_or(|at| at <= millis) {
             peer.works_at = Some(millis + LOOK);
             self.will(number, LOOK, Act::Works);
+        }
+    }
+
+    fn give_back(&mut self, number: PeerNumber, content: ContentId, fragments: &FragmentSet) {
+        let peer = &mut self.peers[number];
+        let is_written = peer.copies.contains_key(&content) || peer.is_disk_broken;
+        if is_written || peer.store.entry(content).is_none() {
+            return;
+        }
+        if peer.store.give_back(content, fragments).is_ok() && peer.store.entry(content).is_none() {
+            self.forgotten(number, content);
         }
     }
 

@@ -6,7 +6,9 @@
 //! confirmed when the inventory is complete is not held.
 
 use rand::Rng;
-use shared::model::{AssignmentFailure, ContentId, DigestBuckets, Holding, HoldingsDigest, Order, PeerId};
+use shared::model::{
+    AssignmentFailure, ContentId, DigestBuckets, EvictReason, Holding, HoldingsDigest, Order, PeerId,
+};
 
 use super::{Assignment, Context, Fragments, Replicas};
 use crate::state::command::Outcome;
@@ -189,13 +191,32 @@ impl Replicas {
         self.agenda.mark(content);
     }
 
-    /// Gives up assignments that do not move.
-    pub(crate) fn give_up_assignments(&mut self, cx: &Context<'_>) {
+    /// Gives up assignments that do not move, and has their peers give back the room.
+    pub(crate) fn give_up_assignments(&mut self, cx: &Context<'_>, out: &mut Outcome) {
         self.assignments.warm_up(cx.now);
         let peer = |peer| cx.peers.get(peer);
         let progress_of = |id| peer(id).map(|peer| peer.progress_at()).unwrap_or_default();
         for (content, peer) in self.assignments.stalled(cx.now, cx.timing.stall, progress_of) {
             self.give_up(cx, content, peer);
+            self.withdraw_assignment(cx, content, peer, out);
+        }
+    }
+
+    /// Orders a peer that has nothing of a content to drop what it has made ready for it. One that has some
+    /// of it keeps that, and gives the rest back by itself.
+    fn withdraw_assignment(&self, cx: &Context<'_>, content: ContentId, peer: PeerId, out: &mut Outcome) {
+        let has_some = self
+            .holders
+            .get(content, peer)
+            .is_some_and(|held| !matches!(&held.fragments, Fragments::Some(set) if set.is_empty()));
+        if let Some(session) = cx.peers.ready_session(peer).filter(|_| !has_some) {
+            let order = Order::Evict {
+                epoch: cx.epoch,
+                content,
+                reason: EvictReason::Surplus,
+                as_of_sequence: session.sequence(),
+            };
+            out.send(session.id(), order);
         }
     }
 }
