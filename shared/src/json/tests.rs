@@ -77,11 +77,13 @@ fn locate_lists_the_holders_of_every_fragment() {
                 peer: peer(1, Some("rack-1")),
                 fragments: first_two,
                 keeps: true,
+                proved_at: Some(crate::model::Timestamp::from_millis(5)),
             },
             Holder {
                 peer: peer(2, None),
                 fragments: second_only,
                 keeps: false,
+                proved_at: None,
             },
         ],
         holder_count: 2,
@@ -110,9 +112,9 @@ fn locate_lists_the_holders_of_every_fragment() {
         ],
         "peers": [
             {"id": one, "addr": "127.0.0.1:1", "zone": "rack-1", "state": "live", "keeps": true,
-                "fragments_held": 2, "fragments_kept": 2},
+                "fragments_held": 2, "fragments_kept": 2, "proved_at_ms": 5},
             {"id": two, "addr": "127.0.0.1:2", "zone": null, "state": "live", "keeps": false,
-                "fragments_held": 1, "fragments_kept": 0},
+                "fragments_held": 1, "fragments_kept": 0, "proved_at_ms": null},
         ],
     });
     assert_eq!(value(Located::new(&location)), expected);
@@ -276,6 +278,7 @@ fn a_directory_is_listed_and_located_with_all_of_its_parts() {
             peer: peer(1, None),
             fragments: FragmentSet::empty(3),
             keeps: true,
+            proved_at: None,
         }],
         holder_count: 1,
         manifest: manifest(),

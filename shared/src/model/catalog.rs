@@ -210,6 +210,9 @@ pub struct Holder {
     pub fragments: FragmentSet,
     /// Whether it keeps them as replicas; otherwise it fetched them for itself and is only a source.
     pub keeps: bool,
+    /// Time at which another peer last had verified bytes of its copy; none if none had, or the tracker does
+    /// not tell.
+    pub proved_at: Option<Timestamp>,
 }
 
 /// Location of a content's fragments.

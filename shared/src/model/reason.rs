@@ -50,6 +50,8 @@ pub enum ReasonCode {
     CoolingDown,
     /// A peer has not said everything that it holds.
     InventoryPending,
+    /// No other peer has looked at a copy yet: others are not dropped because of it.
+    ProofPending,
     /// Several replicas share a zone although there are others: no peer there could take them when they were
     /// made.
     ZonesShared,
@@ -74,7 +76,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::SafeMode,
         Self::JournalGap,
         Self::NoSource,
@@ -92,6 +94,7 @@ impl ReasonCode {
         Self::PeersBusy,
         Self::CoolingDown,
         Self::InventoryPending,
+        Self::ProofPending,
         Self::ZonesShared,
         Self::Unpublished,
         Self::NotConnected,
@@ -124,6 +127,7 @@ impl ReasonCode {
             Self::PeersBusy => "peers_busy",
             Self::CoolingDown => "cooling_down",
             Self::InventoryPending => "inventory_pending",
+            Self::ProofPending => "proof_pending",
             Self::ZonesShared => "zones_shared",
             Self::Unpublished => "unpublished",
             Self::NotConnected => "not_connected",

@@ -221,8 +221,7 @@ impl Member {
             for sequence in 2.. {
                 let message = message.take().unwrap_or(Report::Heartbeat {
                     used: 0,
-                    disk_free: None,
-                });
+                    disk_free: None, received: Vec::new() });
                 if reports.send(Numbered { sequence, message }).await.is_err() {
                     return;
                 }

@@ -37,6 +37,7 @@ fn evict(content: ContentId, as_of_sequence: u64) -> Input {
         content,
         reason: EvictReason::Surplus,
         as_of_sequence,
+        remaining: Vec::new(),
     })
 }
 
@@ -129,6 +130,7 @@ impl Driven {
         self.tell(Input::TimeUp {
             used: 7,
             disk_free: None,
+            received: Vec::new(),
         })
     }
 }
@@ -204,6 +206,7 @@ fn a_change_during_a_look_up_is_announced_afterwards() {
         Input::TimeUp {
             used: 0,
             disk_free: None,
+            received: Vec::new(),
         },
     );
     assert!(
@@ -292,7 +295,8 @@ fn heartbeats_come_in_time_and_failures_are_reported() {
             [Output::Report(Numbered {
                 message: Report::Heartbeat {
                     used: 7,
-                    disk_free: None
+                    disk_free: None,
+                    ..
                 },
                 ..
             })]

@@ -5,6 +5,7 @@
 //! lost peer has none. This part knows no names, and of holdings only those of peers that are away for
 //! maintenance; the others are in [`replicas`](super::replicas).
 
+mod checkers;
 mod copies;
 mod inventories;
 mod leases;
@@ -23,6 +24,7 @@ use super::command::{Origin, Rejection, SessionId};
 use super::record::{Fact, Record, Registration, require};
 use crate::placement::Rings;
 use crate::timing::Timing;
+use checkers::Checkers;
 pub(crate) use copies::Contest;
 use copies::{Copied, Rivals, Run};
 use inventories::Inventory;
@@ -56,6 +58,7 @@ pub(crate) struct Peers {
     /// Probes that are under way, by their numbers.
     probes: BTreeMap<u64, Probe>,
     last_probe: u64,
+    checkers: Checkers,
 }
 
 /// A peer.
@@ -88,6 +91,8 @@ pub(crate) struct Peer {
     has_told: bool,
     /// Whether it is lost and kept nothing.
     kept_nothing: bool,
+    /// Samples of its copies in a row that were not right.
+    lies: u8,
     /// The latest copy of its data directory that was refused.
     copied: Option<Copied>,
 }
@@ -409,6 +414,7 @@ impl Peers {
                     reach: Reachability::new(),
                     has_told: false,
                     kept_nothing: false,
+                    lies: 0,
                     copied: None,
                 };
                 self.peers.insert(id, peer);

@@ -239,8 +239,7 @@ impl Fleet {
                     number,
                     Report::Heartbeat {
                         used: 0,
-                        disk_free: None,
-                    },
+                        disk_free: None, received: Vec::new() },
                 );
             }
         }

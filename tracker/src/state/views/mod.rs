@@ -147,6 +147,7 @@ impl State {
                 peer,
                 fragments: held.fragments().to_set(count),
                 keeps: held.counts(Purpose::Remain, &self.peers),
+                proved_at: held.proof().at(),
             })
         });
         Ok(Location {
