@@ -23,7 +23,9 @@ use proto::RemoteError;
 use proto::client::{CatalogClient, Gateways, UpkeepClient};
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
-use shared::model::{ContentId, DialFailure, Epoch, HostPort, NetworkDefaults, PeerId, Received, Report, Timestamp};
+use shared::model::{
+    ContentId, DialFailure, Epoch, HostPort, NetworkDefaults, PeerId, Received, Report, Timestamp,
+};
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{mpsc, watch};
 

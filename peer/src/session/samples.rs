@@ -75,9 +75,9 @@ impl Samples {
                 entry.map(|entry| choose(&entry.held, &entry.manifest, &remaining))
             });
             let chosen = chosen.await.ok().flatten().unwrap_or_default();
-            let reading = chosen.into_iter().map(|(peer, address, sample)| async move {
-                (peer, read_sample(&address, &sample).await)
-            });
+            let reading = chosen
+                .into_iter()
+                .map(|(peer, address, sample)| async move { (peer, read_sample(&address, &sample).await) });
             let read = join_all(reading).await.into_iter();
             let unread = read
                 .filter(|(_, outcome)| *outcome != SampleOutcome::Proved)

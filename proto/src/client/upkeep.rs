@@ -1,8 +1,8 @@
 //! The client of a tracker's `Upkeep`: targets, modes of peers, durability.
 
 use shared::model::{
-    Asked, Binding, ContentId, DrainStatus, Durability, HostPort, PeerId, PeerMode, RequestedMode, RunId, Survey,
-    Why,
+    Asked, Binding, ContentId, DrainStatus, Durability, HostPort, PeerId, PeerMode, RequestedMode, RunId,
+    Survey, Why,
 };
 use tonic::transport::Channel;
 use tonic::{Response, Status};

@@ -84,8 +84,8 @@ impl TryFrom<v1::Sample> for Sample {
     fn try_from(wire: v1::Sample) -> Result<Self, Invalid> {
         let fragment_length = FragmentLength::new(u64::from(wire.fragment_length))
             .map_err(|error| Invalid::field("fragment_length", error))?;
-        let root = <[u8; 32]>::try_from(&wire.root[..])
-            .map_err(|_| Invalid::field("root", "must have 32 bytes"))?;
+        let root =
+            <[u8; 32]>::try_from(&wire.root[..]).map_err(|_| Invalid::field("root", "must have 32 bytes"))?;
         let sample = Self::new(
             content_id(&wire.content_id)?,
             wire.length,

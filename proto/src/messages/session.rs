@@ -9,7 +9,8 @@ use shared::model::{
 };
 
 use super::types::{
-    chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, run_id, zone, zone_text,
+    chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, run_id, zone,
+    zone_text,
 };
 use super::{Invalid, bounded, parsed, required, samples};
 use crate::v1;

@@ -9,9 +9,9 @@ use shared::hash::ContentHasher;
 use shared::model::{
     Asked, Attributes, CollectionSize, ContentId, ContentRef, DigestBuckets, Epoch, EvictReason,
     FragmentLength, FragmentSet, Hello, HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Mode,
-    ModifiedAt, Name, NamedRevision, NetworkDefaults, Numbered, Order, PeerId, PinCount, PinWish,
-    Received, Remaining, ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry, RevisionState, RunId, RunTraits,
-    Sample, SampleOutcome, Source, Timestamp, Welcome,
+    ModifiedAt, Name, NamedRevision, NetworkDefaults, Numbered, Order, PeerId, PinCount, PinWish, Received,
+    Remaining, ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry, RevisionState, RunId,
+    RunTraits, Sample, SampleOutcome, Source, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};

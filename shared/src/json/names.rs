@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::LocatedPeer;
 use crate::model::{
-    Attributes, Binding, FileMetadata, Health, Listing, Location, Name, PeerInfo, RevisionEntry,
-    Timestamp,
+    Attributes, Binding, FileMetadata, Health, Listing, Location, Name, PeerInfo, RevisionEntry, Timestamp,
 };
 
 /// Fragments times holders in one document: about 10 MB of JSON.

@@ -149,12 +149,24 @@ mod tests {
     fn a_sample_is_of_a_block_that_the_content_has() {
         let content = ContentId::from_bytes([1; 32]);
         let of = |length, fragment, block| {
-            Sample::new(content, length, FragmentLength::MIN, fragment, Digest::ZERO, block)
+            Sample::new(
+                content,
+                length,
+                FragmentLength::MIN,
+                fragment,
+                Digest::ZERO,
+                block,
+            )
         };
         let fragment = u64::from(FragmentLength::MIN.get());
         assert!(of(fragment + 1, 1, 0).is_some_and(|sample| sample.blocks() == 1 && !sample.is_only()));
         assert!(of(fragment, 0, 3).is_some_and(|sample| sample.blocks() == 4 && sample.is_only()));
-        for (length, fragment, block) in [(fragment + 1, 1, 1), (fragment, 1, 0), (fragment, 0, 4), (0, 0, 0)] {
+        for (length, fragment, block) in [
+            (fragment + 1, 1, 1),
+            (fragment, 1, 0),
+            (fragment, 0, 4),
+            (0, 0, 0),
+        ] {
             assert_eq!(of(length, fragment, block), None, "{length} {fragment} {block}");
         }
     }

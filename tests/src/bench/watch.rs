@@ -221,7 +221,9 @@ impl Member {
             for sequence in 2.. {
                 let message = message.take().unwrap_or(Report::Heartbeat {
                     used: 0,
-                    disk_free: None, received: Vec::new() });
+                    disk_free: None,
+                    received: Vec::new(),
+                });
                 if reports.send(Numbered { sequence, message }).await.is_err() {
                     return;
                 }

@@ -11,7 +11,9 @@ use peer::orders::OpenOrders;
 use peer::publisher::Rounds;
 use peer::session::{Input, Protected, ProtectionGuard};
 use rand::RngExt as _;
-use shared::model::{ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Received, Report, RunId};
+use shared::model::{
+    ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Received, Report, RunId,
+};
 use store::{FragmentStore as _, MemoryStore, Publication};
 use tokio::sync::broadcast;
 
@@ -47,7 +49,7 @@ pub(super) struct SimPeer {
     // The process.
     pub(super) run: u64,
     /// Drawn by every start.
-    run_id: RunId,
+    pub(super) run_id: RunId,
     pub(super) is_up: bool,
     pub(super) session: Option<SimSession>,
     /// Deliveries that no heartbeat has told of.

@@ -22,7 +22,7 @@ use std::thread::JoinHandle;
 
 use shared::model::{
     Binding, ContentId, Hello, Listing, Name, Numbered, PeerId, PeerMode, PinWish, ReplicationTarget, Report,
-    RequestedMode, RunId, Revision, RevisionEntry, RevisionLimit, Welcome,
+    RequestedMode, Revision, RevisionEntry, RevisionLimit, RunId, Welcome,
 };
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded, ErrorCode};

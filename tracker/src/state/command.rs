@@ -427,7 +427,9 @@ pub enum Rejection {
         wanted: u32,
     },
     /// The copy would be missed unless others are proved.
-    #[error("other copies of content {0} are not proved yet; they are being looked at, try again in a moment")]
+    #[error(
+        "other copies of content {0} are not proved yet; they are being looked at, try again in a moment"
+    )]
     Unproved(ContentId),
     /// The call is not in the session of the peer that it is about.
     #[error("only peer {0} itself may let its copy go, in the run that has its session")]

@@ -187,6 +187,7 @@ impl Peer {
             }
             Order::Remember(_)
             | Order::Probe { .. }
+            | Order::Check { .. }
             | Order::Ask { .. }
             | Order::Reach { .. }
             | Order::Adopt { .. } => Ok(()),

@@ -10,7 +10,8 @@ use rand::seq::SliceRandom as _;
 use shared::Coded as _;
 use shared::hash::FragmentProof;
 use shared::model::{
-    AssignmentFailure, ContentId, ContentRef, Digest, FragmentIndex, FragmentSet, Manifest, PeerId, Received, Report,
+    AssignmentFailure, ContentId, ContentRef, Digest, FragmentIndex, FragmentSet, Manifest, PeerId, Received,
+    Report,
 };
 use store::{FragmentStore as _, Purpose, Role, StoreError, verify_fragment};
 

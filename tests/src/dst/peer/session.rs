@@ -11,8 +11,8 @@ use peer::session::{ANNOUNCE_DELAY, End as SessionEnd, Found, Input, LookUp, Out
 use rand::RngExt as _;
 use rand::seq::IteratorRandom as _;
 use shared::model::{
-    Answer, AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Holding, Order, PeerId, Remaining, Report, RunTraits,
-    Sample, SampleOutcome, Timestamp,
+    Answer, AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Holding, Order, PeerId, Remaining,
+    Report, RunTraits, Sample, SampleOutcome, Timestamp,
 };
 use store::{FragmentStore as _, Publication};
 use tokio::sync::broadcast::error::TryRecvError;
@@ -65,9 +65,10 @@ fn claims(look_up: &LookUp) -> Found {
             all.filter(|holding| buckets.is_none_or(|buckets| buckets.contains(holding.content)))
                 .collect(),
         ),
-        LookUp::Contents(contents) => {
-            Found::Holdings(all.filter(|holding| contents.contains(&holding.content)).collect())
-        }
+        LookUp::Contents(contents) => Found::Holdings(
+            all.filter(|holding| contents.contains(&holding.content))
+                .collect(),
+        ),
     }
 }
 
@@ -410,7 +411,9 @@ impl World {
         let other = other.filter(|other| !self.are_cut(End::Peer(number), End::Peer(*other)) && !has_failed);
         match other {
             None => SampleOutcome::Unreached("timed out".to_owned()),
-            Some(other) if self.peers[other].has(sample.content(), sample.fragment()) => SampleOutcome::Proved,
+            Some(other) if self.peers[other].has(sample.content(), sample.fragment()) => {
+                SampleOutcome::Proved
+            }
             Some(other) => {
                 // Wrong bytes are disputed.
                 self.verify(other, sample.content(), sample.fragment());
@@ -419,13 +422,7 @@ impl World {
         }
     }
 
-    pub(in crate::dst) fn checks(
-        &mut self,
-        number: PeerNumber,
-        check: u64,
-        holder: PeerId,
-        sample: &Sample,
-    ) {
+    pub(in crate::dst) fn checks(&mut self, number: PeerNumber, check: u64, holder: PeerId, sample: &Sample) {
         let outcome = self.read_sample(number, holder, sample);
         self.tell(number, Input::Say(Report::Checked { check, outcome }));
     }

@@ -44,7 +44,9 @@ impl Replicas {
                 let left = |purpose| {
                     let tally = self.tally(known, purpose, cx.peers);
                     let itself = u32::from(held.counts(purpose, cx.peers));
-                    let others = fragments.iter().map(|index| tally.of(index).saturating_sub(itself));
+                    let others = fragments
+                        .iter()
+                        .map(|index| tally.of(index).saturating_sub(itself));
                     others.min().unwrap_or(wanted)
                 };
                 let (proved, all) = (left(Purpose::Spare), left(Purpose::Stay));

@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt as _};
 use shared::model::{
-    BLOCK_LENGTH, ContentId, EvictReason, FragmentIndex, Manifest, Order, PeerId, Received, Remaining, Sample,
-    SampleOutcome, Source, Timestamp,
+    BLOCK_LENGTH, ContentId, EvictReason, FragmentIndex, Manifest, Order, PeerId, Received, Remaining,
+    Sample, SampleOutcome, Source, Timestamp,
 };
 
 use super::{Context, Fragments, Held, Purpose, Replicas};
@@ -373,7 +373,8 @@ impl Replicas {
         }
         let is_fresh = seen.is_some_and(|at| cx.now < at.after(cx.timing.proof));
         let can_be_asked = holder.is_live() && *holder.standing() == Standing::Reachable;
-        let is_of_use = held.keeps && !held.is_evicting && !is_fresh && can_be_asked && !holder.is_transient();
+        let is_of_use =
+            held.keeps && !held.is_evicting && !is_fresh && can_be_asked && !holder.is_transient();
         let fragment = pick(&held.fragments, content.manifest(), rng);
         let Some(fragment) = fragment.filter(|_| is_of_use && !under_way.copies.contains(&copy)) else {
             return Begin::Skipped;
@@ -400,7 +401,9 @@ impl Replicas {
         self.proofs.lane(manifest).saved -= cost;
         self.proofs.last += 1;
         let until = cx.now.after(ANSWER);
-        self.proofs.open.insert(self.proofs.last, Check { copy, by, until });
+        self.proofs
+            .open
+            .insert(self.proofs.last, Check { copy, by, until });
         under_way.add(copy, by);
         let order = Order::Check {
             epoch: cx.epoch,

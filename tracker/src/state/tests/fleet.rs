@@ -239,7 +239,9 @@ impl Fleet {
                     number,
                     Report::Heartbeat {
                         used: 0,
-                        disk_free: None, received: Vec::new() },
+                        disk_free: None,
+                        received: Vec::new(),
+                    },
                 );
             }
         }

@@ -89,7 +89,8 @@ impl Network {
             }
             Order::Assign { manifest, .. } if self.honest.contains(&n) => {
                 self.assigned.push(n);
-                self.world.holds_as_assigned(n, &manifest, manifest.all_fragments());
+                self.world
+                    .holds_as_assigned(n, &manifest, manifest.all_fragments());
             }
             Order::Evict {
                 content,
@@ -176,7 +177,11 @@ fn no_honest_copy_is_dropped_because_of_five_liars() {
     network.world.say(1, Report::Leave).expect("it may leave");
     network.honest.remove(&1);
     network.pass(SECOND * 30);
-    assert_eq!(network.real(&bytes), [2, 3], "and the place of the publisher is taken");
+    assert_eq!(
+        network.real(&bytes),
+        [2, 3],
+        "and the place of the publisher is taken"
+    );
     assert_eq!(network.world.content_state(&bytes), ContentState::Replicated);
 }
 
@@ -211,7 +216,10 @@ fn verified_bytes_of_an_ordinary_transfer_are_a_proof() {
     network.world.publish(1, "a", &bytes, 2);
     network.world.holds_as_assigned(2, &bytes, bytes.all_fragments());
     assert!(!network.counts(2, &bytes, Purpose::Spare), "nobody has seen it");
-    assert!(network.counts(2, &bytes, Purpose::Suffice), "but no other is made");
+    assert!(
+        network.counts(2, &bytes, Purpose::Suffice),
+        "but no other is made"
+    );
     let received = Received {
         content: bytes.content(),
         from: peer(2),
@@ -222,11 +230,17 @@ fn verified_bytes_of_an_ordinary_transfer_are_a_proof() {
         received: vec![received],
     };
     network.world.say(2, beat(received)).expect("heard");
-    assert!(!network.counts(2, &bytes, Purpose::Spare), "nobody vouches for itself");
+    assert!(
+        !network.counts(2, &bytes, Purpose::Spare),
+        "nobody vouches for itself"
+    );
     network.world.say(1, beat(received)).expect("heard");
     assert!(network.counts(2, &bytes, Purpose::Spare));
     network.pass(SECOND * 10);
-    assert!(!network.checks.iter().any(|(_, holder)| *holder == 2), "nothing is left to look at");
+    assert!(
+        !network.checks.iter().any(|(_, holder)| *holder == 2),
+        "nothing is left to look at"
+    );
 }
 
 #[test]
@@ -319,7 +333,10 @@ fn in_a_network_of_two_the_publishers_own_copy_needs_no_proof() {
 fn a_drain_waits_until_the_new_copies_have_been_seen() {
     let (mut network, bytes) = (Network::of(1..=2), content(1, 2));
     network.world.publish(1, "a", &bytes, 1);
-    network.world.set_peer_mode(1, RequestedMode::Drain).expect("known");
+    network
+        .world
+        .set_peer_mode(1, RequestedMode::Drain)
+        .expect("known");
     network.world.holds_as_assigned(2, &bytes, bytes.all_fragments());
     let status = network.world.drain_status(1);
     assert!(!status.is_safe, "nobody has seen the copy");
@@ -327,7 +344,11 @@ fn a_drain_waits_until_the_new_copies_have_been_seen() {
     assert!(reasons.any(|code| code == ReasonCode::ProofPending), "{status:?}");
     network.pass(SECOND * 3);
     assert!(network.world.drain_status(1).is_safe);
-    assert_eq!(network.checks.first(), Some(&(1, 2)), "the one that leaves has looked");
+    assert_eq!(
+        network.checks.first(),
+        Some(&(1, 2)),
+        "the one that leaves has looked"
+    );
 }
 
 #[test]
@@ -342,7 +363,10 @@ fn a_release_waits_for_proofs_and_is_refused_to_another() {
     network.pass(SECOND * 3);
     network.release(3, &bytes).expect("two have been seen");
     // The session of a run that says which it is can be spoken for by that run alone.
-    network.world.hello_of_run(2, 2, network.world.state.epoch(), Some(7)).expect("welcome");
+    network
+        .world
+        .hello_of_run(2, 2, network.world.state.epoch(), Some(7))
+        .expect("welcome");
     let (subject, content) = (peer(2), bytes.content());
     let run = |run: u8| Some(RunId::from_bytes([run; 16]));
     for wrong in [None, run(8)] {
@@ -351,7 +375,10 @@ fn a_release_waits_for_proofs_and_is_refused_to_another() {
             content,
             run: wrong,
         };
-        assert!(matches!(network.world.apply(command), Err(Rejection::NotItself(_))));
+        assert!(matches!(
+            network.world.apply(command),
+            Err(Rejection::NotItself(_))
+        ));
     }
     let command = Command::Release {
         peer: subject,
@@ -378,7 +405,10 @@ fn a_copy_that_was_not_dropped_counts_again_and_the_bad_one_is_looked_at() {
     assert!(network.counts(3, &bytes, Purpose::Spare));
     assert!(!network.counts(2, &bytes, Purpose::Spare));
     network.pass(SECOND * 5);
-    assert!(!network.counts(2, &bytes, Purpose::Durable), "another one has looked too");
+    assert!(
+        !network.counts(2, &bytes, Purpose::Durable),
+        "another one has looked too"
+    );
 }
 
 #[test]
@@ -391,13 +421,20 @@ fn a_restart_asks_again_and_repairs_nothing() {
     network.checks.clear();
     network.assigned.clear();
     for n in 1..=3 {
-        network.world.hello(n, 2, network.world.state.epoch()).expect("welcome");
+        network
+            .world
+            .hello(n, 2, network.world.state.epoch())
+            .expect("welcome");
         if kept.contains(&n) {
             network.world.holds_as_assigned(n, &bytes, bytes.all_fragments());
         }
         network.world.announce(n, Vec::new(), true);
     }
-    assert_eq!(network.world.content_state(&bytes), ContentState::Replicated, "at once");
+    assert_eq!(
+        network.world.content_state(&bytes),
+        ContentState::Replicated,
+        "at once"
+    );
     network.pass(SECOND * 60);
     assert_eq!(network.assigned, []);
     assert_eq!(network.checks.len(), 2, "{:?}", network.checks);
@@ -413,14 +450,21 @@ fn checks_keep_to_their_budget_and_come_to_every_copy() {
     // Half a MiB a second of small contents, a block and four hashes each; two seconds are saved up.
     network.world.tick();
     let first = network.world.orders.iter();
-    assert!(first.filter(|(_, order)| matches!(order, Order::Check { .. })).count() <= 64);
+    assert!(
+        first
+            .filter(|(_, order)| matches!(order, Order::Check { .. }))
+            .count()
+            <= 64
+    );
     for (id, order) in network.world.take_orders() {
         network.obey(number(id), order);
     }
     network.pass(SECOND * 3);
     assert!(network.checks.len() < 64 + 3 * 33, "{}", network.checks.len());
     network.pass(SECOND * 20);
-    let proved = all.iter().filter(|bytes| network.counts(1, bytes, Purpose::Spare));
+    let proved = all
+        .iter()
+        .filter(|bytes| network.counts(1, bytes, Purpose::Spare));
     assert_eq!(proved.count(), all.len());
     assert_eq!(network.checks.len(), all.len(), "each once");
     let by: BTreeSet<_> = network.checks.iter().map(|(by, _)| *by).collect();

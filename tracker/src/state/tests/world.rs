@@ -292,11 +292,14 @@ impl World {
     /// Says that a peer is alive, and that this many bytes are used there.
     pub(super) fn heartbeat(&mut self, n: u8, used: u64) -> Result<(), Rejection> {
         let disk_free = None;
-        self.say(n, Report::Heartbeat {
+        self.say(
+            n,
+            Report::Heartbeat {
                 used,
                 disk_free,
                 received: Vec::new(),
-            })
+            },
+        )
     }
 
     pub(super) fn announce(&mut self, n: u8, holdings: Vec<Holding>, completes_inventory: bool) {
