@@ -221,12 +221,13 @@ impl Peer {
     }
 
     /// Returns whether it can be given work: it is active, live, in reach, there for more than one command,
-    /// and its inventory is known.
+    /// was not found to lie, and its inventory is known.
     pub(crate) fn can_be_given(&self) -> bool {
         self.mode == PeerMode::Active
             && self.ready_session().is_some()
             && *self.standing() == Standing::Reachable
             && !self.is_visitor()
+            && !self.is_distrusted()
     }
 
     /// Returns the session in which the peer can be sent orders: it is live and its inventory is known.

@@ -45,8 +45,8 @@ const RETRIES: usize = 16;
 
 /// Checks under way in all, those of one checker, and those of one holder; one that has lied gets one.
 const OPEN: usize = 256;
-const PER_CHECKER: usize = 8;
-const PER_HOLDER: usize = 8;
+const PER_CHECKER: usize = 16;
+const PER_HOLDER: usize = 32;
 
 /// Copies that the sweep passes in one tick.
 const SWEEP_LIMIT: usize = 1_000;
@@ -82,6 +82,11 @@ pub(crate) enum Proof {
 impl Proof {
     fn now(now: Timestamp) -> Self {
         Self::Seen(u32::try_from(now.as_millis() / 1_000).unwrap_or(u32::MAX))
+    }
+
+    /// Returns whether looks at the copy were in vain: the peer is given no other.
+    pub(super) const fn is_doubtful(self) -> bool {
+        matches!(self, Self::Doubtful | Self::Denied)
     }
 
     /// Returns the time of the proof, if there is one.
