@@ -83,8 +83,8 @@ pub struct Timing {
     /// Time after which a peer in reach is dialled again: a peer from which nobody reads may be out of reach
     /// for so long unnoticed. The default needs the pace that the tracker allows with 15,000 peers.
     pub probe: Duration,
-    /// Time after which another peer looks again at a copy that was proved; the proof ends after twice that. By
-    /// default a million fragments cost the whole network some 100 KiB a second.
+    /// Time after which another peer looks again at a copy that was proved; the proof ends after twice that.
+    /// By default a million fragments cost the whole network less than 100 KiB a second.
     pub proof: Duration,
     /// Time for which a copy that could not be proved still puts off repair: by default most peers and lines
     /// that fail are back by then.

@@ -11,7 +11,7 @@ use shared::{Coded as _, ErrorCode};
 /// The longest wait for a block, the connection included.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Reads a sample from a holder. A holder that sends wrong bytes is told, so that it can look at its own copy.
+/// Reads a sample from a holder. A holder that sends wrong bytes is told, so that it can look at its copy.
 pub async fn read_sample(holder: &HostPort, sample: &Sample) -> SampleOutcome {
     match tokio::time::timeout(PATIENCE, read(holder, sample)).await {
         Ok(outcome) => outcome,

@@ -126,8 +126,8 @@ pub enum Output {
     Opened(Epoch),
     /// Send a report.
     Report(Numbered<Report>),
-    /// Read a block of every copy that is to remain, and answer with [`Input::Looked`]: the eviction is obeyed
-    /// then, if it still may be.
+    /// Read a block of every copy that is to remain, and answer with [`Input::Looked`]: the eviction is
+    /// obeyed then, if it still may be.
     Look(Order),
     /// Carry out an order.
     Obey(Order),

@@ -1,5 +1,5 @@
-//! Samples: this peer looks at the copies of others, at the tracker's request and before it drops its own; and
-//! it remembers from whom it has received verified bytes.
+//! Samples: this peer looks at the copies of others, at the tracker's request and before it drops its own;
+//! and it remembers from whom it has received verified bytes.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

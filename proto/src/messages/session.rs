@@ -435,12 +435,7 @@ impl From<FromTracker> for v1::FromTracker {
                 manifest,
                 fragments,
                 sources,
-            }) => Message::Assign(v1::Assign {
-                epoch: epoch.get(),
-                manifest: Some((&manifest).into()),
-                fragments: fragments.to_bytes().into(),
-                sources: sources.into_iter().map(Into::into).collect(),
-            }),
+            }) => Message::Assign(assign(epoch, &manifest, &fragments, sources)),
             FromTracker::Order(Order::Evict {
                 epoch,
                 content,
@@ -476,6 +471,15 @@ impl From<FromTracker> for v1::FromTracker {
         Self {
             message: Some(message),
         }
+    }
+}
+
+fn assign(epoch: Epoch, manifest: &Manifest, fragments: &FragmentSet, sources: Vec<Source>) -> v1::Assign {
+    v1::Assign {
+        epoch: epoch.get(),
+        manifest: Some(manifest.into()),
+        fragments: fragments.to_bytes().into(),
+        sources: sources.into_iter().map(Into::into).collect(),
     }
 }
 

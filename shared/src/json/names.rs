@@ -141,8 +141,8 @@ pub struct LocatedHolder {
     keeps: bool,
     fragments_held: u64,
     fragments_kept: u64,
-    /// Time at which another peer last had verified bytes of its copy; null when none had, for the contents of
-    /// a directory, and when the tracker does not tell.
+    /// Time at which another peer last had verified bytes of its copy; null when none had, for the contents
+    /// of a directory, and when the tracker does not tell.
     proved_at_ms: Option<u64>,
 }
 

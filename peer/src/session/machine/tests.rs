@@ -505,7 +505,7 @@ fn an_eviction_is_not_obeyed_when_a_copy_that_remains_cannot_be_read() {
 }
 
 #[test]
-fn an_eviction_is_not_obeyed_when_its_content_has_changed_during_the_look() {
+fn an_eviction_is_not_obeyed_when_its_content_changed_during_the_look() {
     let mut driven = Driven::open();
     driven.tell(Input::Ordered(evict_for_another()));
     driven.tell(Input::Changed(content(1)));

@@ -1,7 +1,8 @@
 //! Checkers: members that read samples of others' copies for the tracker (`replicas/proofs.rs`).
 //!
-//! They are chosen in turn, and each choice looks at a few of them, however many there are. Members of earlier
-//! versions read no samples and are never asked; where nobody else could look at a copy, it is believed.
+//! They are chosen in turn, and each choice looks at a few of them, however many there are. Members of
+//! earlier versions read no samples and are never asked; where nobody else could look at a copy, it is
+//! believed.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;

@@ -4,16 +4,16 @@
 //! when another member had verified bytes of it from that holder: in an ordinary transfer, which it reports
 //! with its heartbeat, or because the tracker chose it to read one random block (a *check*). `counts.rs` says
 //! what needs a proof. Two members have to find that the right bytes do not come before a copy is *denied*
-//! (one, where there is no other); a holder that gives no answer at all is no worse than before, except that a
-//! copy which could not be proved for a while (`timing.doubt`) puts off repair no longer.
+//! (one, where there is no other); a holder that gives no answer at all is no worse than before, except that
+//! a copy which could not be proved for a while (`timing.doubt`) puts off repair no longer.
 //!
 //! New copies are checked first, then those that were in doubt; a sweep in order of content ids finds the
 //! others, and each proved copy again after `timing.proof`. So the oldest proofs are renewed first, and no
 //! tick looks at more than a few copies. Checks have a budget of bytes, and contents under 1 MiB, for which a
 //! block is much, one of their own.
 //!
-//! All of this is belief and is never journaled: after a restart the copies are asked for again, and no repair
-//! begins for that.
+//! All of this is belief and is never journaled: after a restart the copies are looked at again, and no
+//! repair begins for that.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

@@ -243,7 +243,7 @@ fn verified_bytes_of_an_ordinary_transfer_are_a_proof() {
 }
 
 #[test]
-fn a_copy_without_an_answer_is_not_denied_and_puts_off_repair_for_a_while() {
+fn a_copy_without_an_answer_is_not_denied_and_puts_off_repair_a_while() {
     let (mut network, bytes) = (Network::of(1..=3), content(1, 2));
     network.silent.insert(9);
     network.world.publish(1, "a", &bytes, 2);
@@ -268,7 +268,7 @@ fn two_members_have_to_find_that_a_copy_is_not_there() {
     network.world.publish(1, "a", &bytes, 2);
     network.lie([9], &bytes);
     let mut denials = 0;
-    while network.counts(9, &bytes, Purpose::Remain) && denials < 10 {
+    for _ in 0..5 {
         network.world.tick();
         for (id, order) in network.world.take_orders() {
             let is_liar = matches!(&order, Order::Check { holder, .. } if holder.peer == peer(9));
