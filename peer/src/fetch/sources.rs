@@ -353,13 +353,16 @@ impl Sources {
     }
 
     /// Notes that the source delivered a fragment.
-    pub(super) fn delivered(&mut self, source: PeerId) {
+    pub(super) fn delivered(&mut self, source: PeerId) -> bool {
+        let mut is_first = false;
         if let Some(given) = self.given.get_mut(&source) {
+            is_first = given.fragments == 0;
             given.fragments += 1;
         }
         if let Some(connected) = self.connected.get_mut(&source) {
             connected.stall = self.limits.stall;
         }
+        is_first
     }
 
     /// Allows a source that was silent for too long a longer time.

@@ -297,14 +297,14 @@ pub fn location(name: &str, location: &Location, columns: Option<usize>) -> Stri
         (words::title_keeps(), Left),
         (words::title_fragments(), Left),
     ]);
-    let row = |peer: &PeerInfo, keeps: bool, fragments: String| {
+    let row = |peer: &PeerInfo, keeps: &str, fragments: String| {
         let zone = peer.zone.as_ref();
         [
             peer.id.short(),
             peer.address.to_string(),
             zone.map_or_else(|| "-".to_owned(), ToString::to_string),
             peer_state(peer),
-            if keeps { words::yes() } else { words::no() }.to_owned(),
+            keeps.to_owned(),
             fragments,
         ]
     };
@@ -314,12 +314,16 @@ pub fn location(name: &str, location: &Location, columns: Option<usize>) -> Stri
             shown = whole.shares.len();
             for share in &whole.shares {
                 let fragments = share_of(share, health.fragments.into());
-                table.row(row(&share.peer, share.kept > 0, fragments));
+                table.row(row(&share.peer, yes_or_no(share.kept > 0), fragments));
             }
         }
         None => {
             for holder in &location.holders {
-                table.row(row(&holder.peer, holder.keeps, ranges(&holder.fragments)));
+                let kept = match holder.proved_at {
+                    Some(_) if holder.keeps => words::yes_proved(),
+                    _ => yes_or_no(holder.keeps),
+                };
+                table.row(row(&holder.peer, kept, ranges(&holder.fragments)));
             }
         }
     }
@@ -336,6 +340,10 @@ pub fn location(name: &str, location: &Location, columns: Option<usize>) -> Stri
         };
     }
     text
+}
+
+fn yes_or_no(is_so: bool) -> &'static str {
+    if is_so { words::yes() } else { words::no() }
 }
 
 /// Returns the part of a directory that a peer has: `all 40`, or `33 of 40`, and how much of it it keeps.
@@ -654,6 +662,9 @@ pub fn durability(name: &str, of: &Durability) -> String {
     let health = &of.health;
     let kept = words::kept_by(words::peers(of.keepers.into()), of.draining, of.away, of.sources);
     let mut text = format!("{}\nid {}\n{kept}", stands(name, health), of.content);
+    if let Some(proved) = of.proved.filter(|_| of.keepers > 0) {
+        text = format!("{text}\n{}", words::proved_copies(proved, of.keepers));
+    }
     text = match (health.fragments, health.state) {
         (0, _) => format!("{text}\n{}", words::nothing_to_lose()),
         (_, ContentState::Unavailable) => format!("{text}\n{}", unreadable(&of.reasons)),

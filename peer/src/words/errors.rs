@@ -343,6 +343,7 @@ fn reason_code(code: ReasonCode) -> &'static str {
         ReasonCode::PeersBusy => "los demás nodos están ocupados",
         ReasonCode::CoolingDown => "hace poco fallaron copias",
         ReasonCode::InventoryPending => "un nodo aún no ha dicho todo lo que tiene",
+        ReasonCode::ProofPending => "ningún otro nodo ha mirado aún una copia",
         ReasonCode::ZonesShared => "varias réplicas comparten zona",
         ReasonCode::Unpublished => "aún no está publicado",
         ReasonCode::NotConnected => "el nodo no está conectado",

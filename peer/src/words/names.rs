@@ -32,6 +32,7 @@ shared::messages! {
     }
     fn pending() { en: "pending", es: "pendiente" }
     fn yes() { en: "yes", es: "sí" }
+    fn yes_proved() { en: "yes, proved", es: "sí, probada" }
     fn no() { en: "no", es: "no" }
     fn list_names() { en: "list the network's names", es: "listar los nombres de la red" }
     fn list_peers() { en: "list the network's peers", es: "listar los nodos de la red" }

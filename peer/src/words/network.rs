@@ -96,6 +96,10 @@ shared::messages! {
         en: "kept by {peers}, {draining} of them being drained, {away} more absent; {sources} more to fetch from",
         es: "lo guardan {peers}, {draining} de ellos vaciándose, {away} más ausentes; {sources} más de los que descargar"
     }
+    fn proved_copies(proved, keepers) {
+        en: "other peers have read {proved} of these {keepers} copies",
+        es: "otros nodos han leído {proved} de estas {keepers} copias"
+    }
     fn nothing_to_lose() {
         en: "it is empty: there is nothing to lose",
         es: "está vacío: no hay nada que perder"

@@ -22,6 +22,7 @@ mod peer;
 mod reach;
 mod reason;
 mod revision;
+mod sample;
 mod session;
 mod time;
 
@@ -58,6 +59,7 @@ pub use revision::{
     NamedRevision, NamedRevisionError, PinCount, PinWish, RevisedContent, RevisionEntry, RevisionLimit,
     RevisionLimitError, RevisionState,
 };
+pub use sample::{Received, Remaining, Sample, SampleOutcome};
 pub use session::{
     Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, NetworkDefaults, Numbered, Order, Report,
     RunTraits, Source, Welcome,

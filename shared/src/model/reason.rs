@@ -50,6 +50,8 @@ pub enum ReasonCode {
     CoolingDown,
     /// A peer has not said everything that it holds.
     InventoryPending,
+    /// No other peer has looked at a copy yet: others are not dropped because of it.
+    ProofPending,
     /// Several replicas share a zone although there are others: no peer there could take them when they were
     /// made.
     ZonesShared,
@@ -94,6 +96,7 @@ impl ReasonCode {
         Self::PeersBusy,
         Self::CoolingDown,
         Self::InventoryPending,
+        Self::ProofPending,
         Self::ZonesShared,
         Self::Unpublished,
         Self::NotConnected,
@@ -127,6 +130,7 @@ impl ReasonCode {
             Self::PeersBusy => "peers_busy",
             Self::CoolingDown => "cooling_down",
             Self::InventoryPending => "inventory_pending",
+            Self::ProofPending => "proof_pending",
             Self::ZonesShared => "zones_shared",
             Self::Unpublished => "unpublished",
             Self::NotConnected => "not_connected",

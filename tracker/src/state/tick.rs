@@ -30,6 +30,7 @@ impl State {
         if self.is_in_safe_mode() {
             return;
         }
+        self.check_copies(now, out);
         self.end_maintenances(now, out);
         self.give_up_peers(now, out);
         let (cx, replicas, _) = self.context(now);

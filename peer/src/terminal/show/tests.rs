@@ -80,6 +80,7 @@ fn a_location_says_who_holds_what_and_how_many_are_not_shown() {
             fragments: set(3, &[0, 1]),
             keeps: true,
             rank: SourceRank::Keeper,
+            proved_at: Some(Timestamp::from_millis(1)),
         }],
         holder_count: 9,
         manifest,
@@ -92,8 +93,8 @@ a/x  revision 4  146.5 KiB
 3 fragments of 64.0 KiB, 1 of them with 2 replicas; the fewest is 1: degraded
 id {}
 
-PEER        ADDRESS          ZONE  STATE    KEEPS  FRAGMENTS
-ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
+PEER        ADDRESS          ZONE  STATE    KEEPS        FRAGMENTS
+ababababab  127.0.0.1:50053  -     suspect  yes, proved  0-1 (2 of 3)
 (1 of 9 holders)",
         found.binding.content
     );

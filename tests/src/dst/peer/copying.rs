@@ -10,7 +10,8 @@ use rand::seq::SliceRandom as _;
 use shared::Coded as _;
 use shared::hash::FragmentProof;
 use shared::model::{
-    AssignmentFailure, ContentId, ContentRef, Digest, FragmentIndex, FragmentSet, Manifest, PeerId, Report,
+    AssignmentFailure, ContentId, ContentRef, Digest, FragmentIndex, FragmentSet, Manifest, PeerId, Received,
+    Report,
 };
 use store::{FragmentStore as _, Purpose, Role, StoreError, verify_fragment};
 
@@ -293,6 +294,11 @@ impl World {
             (Ok(proof), Some(Ok(()))) => {
                 copy.written.push(proof);
                 copy.useful += bytes.len() as u64;
+                peer.received.push(Received {
+                    content,
+                    from: request.of,
+                });
+                peer.received.truncate(Received::MOST);
                 // The same source may have the next one, too.
                 copy.sources.push_front(request.of);
                 self.will(number, sync, Act::Commits(content));

@@ -41,13 +41,23 @@ impl Replicas {
             None if cx.has_gap => return Err(Rejection::NameMayBeMissing(content)),
             None => {}
             Some(known) => {
-                let assessment = self.assess(known, cx.peers);
-                let itself = u32::from(held.counts(Purpose::Spare, cx.peers));
                 let wanted = if held.keeps { known.target().get() } else { 1 };
                 let fragments = held.fragments.to_set(known.manifest().fragment_count());
-                let others = |index| assessment.spare().of(index).saturating_sub(itself);
-                let left = fragments.iter().map(others).min().unwrap_or(wanted);
-                if left < wanted {
+                let left = |purpose| {
+                    let tally = self.tally(known, purpose, cx.peers);
+                    let itself = u32::from(held.counts(purpose, cx.peers));
+                    let others = fragments
+                        .iter()
+                        .map(|index| tally.of(index).saturating_sub(itself));
+                    others.min().unwrap_or(wanted)
+                };
+                let (proved, all) = (left(Purpose::Spare), left(Purpose::Stay));
+                if proved < wanted && all >= wanted {
+                    self.hasten(cx, content);
+                    return Err(Rejection::Unproved(content));
+                }
+                if proved < wanted {
+                    let left = all;
                     return Err(Rejection::Missed {
                         content,
                         left,
@@ -205,6 +215,7 @@ impl Replicas {
             content,
             reason,
             as_of_sequence: session.sequence(),
+            remaining: self.remaining(cx, content, peer, reason),
         };
         out.send(session.id(), order);
         true

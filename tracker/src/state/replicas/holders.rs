@@ -1,13 +1,15 @@
 //! Holders: which peer holds which fragments of which content, in both directions, always consistent.
 //!
 //! Holdings are learnt from announces and forgotten with the process. They are compact: a holder of
-//! everything costs 48 bytes a content and 32 in the other direction, whatever the number of fragments; a
+//! everything costs 56 bytes a content and 32 in the other direction, whatever the number of fragments; a
 //! holder of a part costs a bitmap more. Knows neither names nor whether a peer lives.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use shared::model::{ContentId, FragmentSet, PeerId};
 
+use super::proofs::Proof;
 use crate::state::steps::{visit, visited};
 
 /// All holdings.
@@ -37,6 +39,7 @@ pub(crate) struct Held {
     /// Whether the peer has said so since its latest hello: announced it, published it, or told in short that
     /// nothing has changed.
     pub(super) is_confirmed: bool,
+    pub(super) proof: Proof,
 }
 
 impl Held {
@@ -54,6 +57,10 @@ impl Held {
 
     pub(crate) const fn is_confirmed(&self) -> bool {
         self.is_confirmed
+    }
+
+    pub(crate) const fn proof(&self) -> Proof {
+        self.proof
     }
 
     #[cfg(test)]
@@ -104,6 +111,13 @@ impl Holders {
         let all = self.by_content.get(&content).map_or(&[][..], Vec::as_slice);
         visit(all.len());
         all
+    }
+
+    /// Returns the content after this one, in order of their ids, that has a holder.
+    pub(super) fn after(&self, content: Option<ContentId>) -> Option<ContentId> {
+        let from = content.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut after = self.by_content.range((from, Bound::Unbounded));
+        after.next().map(|(content, _)| *content)
     }
 
     /// Returns every holding.
@@ -164,11 +178,13 @@ impl Holders {
             refusals: 0,
             is_assigned: false,
             is_confirmed: true,
+            proof: Proof::None,
         };
         match all.binary_search_by_key(&peer, |held| held.peer) {
             Ok(at) => {
                 let (before, now) = (all[at].keeps, held.keeps);
                 held.is_assigned = all[at].is_assigned;
+                held.proof = all[at].proof;
                 held.refusals = all[at].refusals.saturating_add(u8::from(all[at].is_evicting));
                 all[at] = held;
                 if before != now {

@@ -10,7 +10,7 @@ use shared::model::{
     AssignmentFailure, ContentId, DigestBuckets, EvictReason, Holding, HoldingsDigest, Order, PeerId,
 };
 
-use super::{Assignment, Context, Fragments, Replicas};
+use super::{Assignment, Context, Fragments, Proof, Replicas};
 use crate::state::command::Outcome;
 use crate::state::names::Names;
 
@@ -108,6 +108,9 @@ impl Replicas {
         }
         if let Some(held) = self.holders.get_mut(content, peer) {
             held.is_assigned = holding.is_assigned;
+            if held.keeps && !holding.is_fetching && !matches!(held.proof, Proof::Seen(_)) {
+                self.proofs.note(content, peer);
+            }
         }
         self.agenda.mark(content);
         if arrived > 0 {

@@ -16,6 +16,7 @@ mod inventory;
 mod pace;
 mod planning;
 mod portion;
+mod proofs;
 mod repair;
 mod repair_budget;
 mod room;
@@ -34,6 +35,7 @@ use agenda::Agenda;
 use assignments::Assignments;
 use holders::Holders;
 use pace::Pace;
+use proofs::Proofs;
 use repair_budget::RepairBudget;
 
 pub(crate) use assessment::Assessment;
@@ -41,6 +43,7 @@ pub(crate) use assignments::Assignment;
 pub(crate) use counts::Purpose;
 pub(crate) use holders::{Fragments, Held};
 pub(crate) use portion::Portion;
+pub(crate) use proofs::Proof;
 pub(crate) use repair::{extents, is_urgent};
 
 /// Holdings, and the copies and evictions that are under way.
@@ -61,6 +64,7 @@ pub(crate) struct Replicas {
     free_share: u64,
     pace: Pace,
     budget: RepairBudget,
+    proofs: Proofs,
 }
 
 /// Context of a decision about replicas: everything else that it depends on.
@@ -88,6 +92,7 @@ impl Replicas {
             free_share: 0,
             pace: Pace::default(),
             budget: RepairBudget::new(budget),
+            proofs: Proofs::new(),
         }
     }
 
@@ -198,6 +203,9 @@ impl Replicas {
                 self.drop_holding(*content, peer);
             }
             self.orphans.remove(content);
+            for held in self.holders.of(*content).iter().filter(|held| held.keeps) {
+                self.proofs.note(*content, held.peer);
+            }
         }
         for content in change.touched() {
             self.agenda.mark(*content);
@@ -245,6 +253,7 @@ impl Replicas {
             held.is_confirmed = true;
         }
         self.assignments.cancel(content, publisher);
+        self.proofs.note(content, publisher);
         self.agenda.mark(content);
     }
 
@@ -310,6 +319,7 @@ impl Replicas {
     /// anew, because some of those who live may have died meanwhile.
     pub(crate) fn put_off(&mut self, by: Duration) {
         self.assignments.put_off(by);
+        self.proofs.put_off(by);
         self.surplus.clear();
     }
 

@@ -17,6 +17,7 @@ mod names;
 mod peer_mode;
 mod pins;
 mod planning;
+mod proofs;
 mod random;
 mod reach;
 mod reconciliation;

@@ -297,7 +297,14 @@ impl World {
     /// Says that a peer is alive, and that this many bytes are used there.
     pub(super) fn heartbeat(&mut self, n: u8, used: u64) -> Result<(), Rejection> {
         let disk_free = None;
-        self.say(n, Report::Heartbeat { used, disk_free })
+        self.say(
+            n,
+            Report::Heartbeat {
+                used,
+                disk_free,
+                received: Vec::new(),
+            },
+        )
     }
 
     pub(super) fn announce(&mut self, n: u8, holdings: Vec<Holding>, completes_inventory: bool) {
@@ -533,6 +540,7 @@ impl World {
                     }
                     Order::Remember(_)
                     | Order::Probe { .. }
+                    | Order::Check { .. }
                     | Order::Ask { .. }
                     | Order::Reach { .. }
                     | Order::Adopt { .. } => {}

@@ -152,6 +152,7 @@ impl State {
                 fragments: held.fragments().to_set(count),
                 keeps: held.counts(Purpose::Remain, &self.peers),
                 rank: *rank,
+                proved_at: held.proof().at(),
             })
         });
         Ok(Location {
