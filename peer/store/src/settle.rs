@@ -92,10 +92,8 @@ impl DiskStore {
                 return Err(error);
             }
         };
-        let next = Kept {
-            device: made.disk,
-            ..next
-        };
+        let mut next = next;
+        next.device = made.disk;
         match old {
             Some(old) => self.replace(index, old, next),
             None => Ok(self.begin(next)),

@@ -78,7 +78,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::SafeMode,
         Self::JournalGap,
         Self::NoSource,

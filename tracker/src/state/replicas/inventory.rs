@@ -218,6 +218,8 @@ impl Replicas {
                 content,
                 reason: EvictReason::Surplus,
                 as_of_sequence: session.sequence(),
+                // It has nothing, so no copy gets fewer.
+                remaining: Vec::new(),
             };
             out.send(session.id(), order);
         }

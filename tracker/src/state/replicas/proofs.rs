@@ -21,7 +21,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt as _};
 use shared::model::{
     BLOCK_LENGTH, ContentId, EvictReason, FragmentIndex, Manifest, Order, PeerId, Received, Remaining,
-    Sample, SampleOutcome, Source, Timestamp,
+    Sample, SampleOutcome, Source, SourceRank, Timestamp,
 };
 
 use super::{Context, Fragments, Held, Purpose, Replicas};
@@ -584,6 +584,7 @@ fn source_of(peers: &Peers, id: PeerId) -> Source {
         peer: id,
         address: peer.address().clone(),
         zone: peer.zone().cloned(),
+        rank: SourceRank::Keeper,
     }
 }
 

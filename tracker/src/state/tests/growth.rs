@@ -91,7 +91,8 @@ const OPERATIONS: &[Operation] = &[
     }),
     ("release", |world| {
         let (peer, content) = (peer(1), content(1, 1).content());
-        drop(world.apply(Command::Release { peer, content }));
+        let run = None;
+        drop(world.apply(Command::Release { peer, content, run }));
     }),
     ("fail", |world| {
         let failure = shared::model::AssignmentFailure::NoSource;
