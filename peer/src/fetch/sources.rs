@@ -114,8 +114,8 @@ impl Sources {
         self.candidates.offer(offered);
     }
 
-    /// Chooses sources to connect to that are not `refused`, the best first (see [`Candidates`]): trusted ones
-    /// while there are places, others a few at a time. Those that are put off are chosen only with
+    /// Chooses sources to connect to that are not `refused`, the best first (see [`Candidates`]): trusted
+    /// ones while there are places, others a few at a time. Those that are put off are chosen only with
     /// `again`. They count as connected from now on.
     pub(super) fn add(
         &mut self,

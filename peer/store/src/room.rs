@@ -79,6 +79,14 @@ impl Room {
         Ok(Self { needed, available })
     }
 
+    /// Looks at the disk of an output that a user has chosen.
+    ///
+    /// # Errors
+    /// [`StoreError::Place`] when there is no such directory.
+    pub fn for_output(output: &Path, needed: u64) -> Result<Self, StoreError> {
+        Self::beside(output, needed).map_err(|error| error.at_output(output))
+    }
+
     /// Leaves room for bytes that others are to write to the disk.
     pub(super) const fn less(self, promised: u64) -> Self {
         Self {

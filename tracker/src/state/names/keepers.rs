@@ -199,8 +199,8 @@ impl Keepers {
         }
     }
 
-    /// Follows a change of a name: from now on it contributes this, or nothing. `history_of` finds the history
-    /// of another one. Returns whether a name is left.
+    /// Follows a change of a name: from now on it contributes this, or nothing. `history_of` finds the
+    /// history of another one. Returns whether a name is left.
     pub(super) fn set<'a>(
         &mut self,
         name: &Name,

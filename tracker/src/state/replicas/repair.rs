@@ -299,9 +299,9 @@ impl Replicas {
         out.send(session.id(), order);
     }
 
-    /// Returns peers to fetch these fragments from: live ones in reach before others, those with a better rank
-    /// before others, idle before busy with repair, holders of all before holders of some, otherwise in random
-    /// order.
+    /// Returns peers to fetch these fragments from: live ones in reach before others, those with a better
+    /// rank before others, idle before busy with repair, holders of all before holders of some, otherwise in
+    /// random order.
     pub(super) fn sources(
         &self,
         peers: &Peers,
