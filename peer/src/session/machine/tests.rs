@@ -441,6 +441,7 @@ fn evict_for_another() -> Order {
         peer: PeerId::from_bytes([7; 16]),
         address: "10.0.0.7:1".parse().expect("an address"),
         zone: None,
+        rank: shared::model::SourceRank::Keeper,
     };
     Order::Evict {
         epoch: EPOCH,
