@@ -94,6 +94,8 @@ pub(crate) struct Peer {
     kept_nothing: bool,
     /// Samples of its copies in a row that were not right.
     lies: u8,
+    /// Time of the latest sample.
+    lied_at: Timestamp,
     /// The latest copy of its data directory that was refused.
     copied: Option<Copied>,
 }
@@ -416,6 +418,7 @@ impl Peers {
                     has_told: false,
                     kept_nothing: false,
                     lies: 0,
+                    lied_at: Timestamp::default(),
                     copied: None,
                 };
                 self.peers.insert(id, peer);

@@ -7,9 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use shared::model::{ContentId, FragmentSet, PeerId};
+use shared::model::{ContentId, FragmentSet, PeerId, Timestamp};
 
-use super::proofs::Proof;
 use crate::state::steps::{visit, visited};
 
 /// All holdings.
@@ -40,6 +39,39 @@ pub(crate) struct Held {
     /// nothing has changed.
     pub(super) is_confirmed: bool,
     pub(super) proof: Proof,
+}
+
+/// Belief about a copy's bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Nobody has said that it had bytes of it.
+    #[default]
+    None,
+    /// Another member had verified bytes of it at this second of the tracker's clock.
+    Seen(u32),
+    /// It could not be proved for a long time.
+    Doubtful,
+    /// Members have asked for its bytes and did not get the right ones.
+    Denied,
+}
+
+impl Proof {
+    pub(super) fn now(now: Timestamp) -> Self {
+        Self::Seen(u32::try_from(now.as_millis() / 1_000).unwrap_or(u32::MAX))
+    }
+
+    /// Returns whether looks at the copy were in vain: the peer is given no other.
+    pub(super) const fn is_doubtful(self) -> bool {
+        matches!(self, Self::Doubtful | Self::Denied)
+    }
+
+    /// Returns the time of the proof, if there is one.
+    pub(crate) fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::Seen(second) => Some(Timestamp::from_millis(u64::from(second) * 1_000)),
+            Self::None | Self::Doubtful | Self::Denied => None,
+        }
+    }
 }
 
 impl Held {
@@ -184,7 +216,8 @@ impl Holders {
             Ok(at) => {
                 let (before, now) = (all[at].keeps, held.keeps);
                 held.is_assigned = all[at].is_assigned;
-                held.proof = all[at].proof;
+                // What nobody relies on is not looked at again.
+                held.proof = if keeps { all[at].proof } else { Proof::None };
                 held.refusals = all[at].refusals.saturating_add(u8::from(all[at].is_evicting));
                 all[at] = held;
                 if before != now {

@@ -41,9 +41,8 @@ use repair_budget::RepairBudget;
 pub(crate) use assessment::Assessment;
 pub(crate) use assignments::Assignment;
 pub(crate) use counts::Purpose;
-pub(crate) use holders::{Fragments, Held};
+pub(crate) use holders::{Fragments, Held, Proof};
 pub(crate) use portion::Portion;
-pub(crate) use proofs::Proof;
 pub(crate) use repair::{extents, is_urgent};
 
 /// Holdings, and the copies and evictions that are under way.

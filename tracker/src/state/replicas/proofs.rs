@@ -24,7 +24,7 @@ use shared::model::{
     Sample, SampleOutcome, Source, SourceRank, Timestamp,
 };
 
-use super::{Context, Fragments, Held, Purpose, Replicas};
+use super::{Context, Fragments, Held, Proof, Purpose, Replicas};
 use crate::state::command::SessionId;
 use crate::state::peers::{Peers, Standing};
 
@@ -64,39 +64,6 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(30);
 
 /// Denials after which a copy counts for nothing.
 const WITNESSES: u8 = 2;
-
-/// Belief about a copy's bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Proof {
-    /// Nobody has said that it had bytes of it.
-    #[default]
-    None,
-    /// Another member had verified bytes of it at this second of the tracker's clock.
-    Seen(u32),
-    /// It could not be proved for a long time.
-    Doubtful,
-    /// Members have asked for its bytes and did not get the right ones.
-    Denied,
-}
-
-impl Proof {
-    fn now(now: Timestamp) -> Self {
-        Self::Seen(u32::try_from(now.as_millis() / 1_000).unwrap_or(u32::MAX))
-    }
-
-    /// Returns whether looks at the copy were in vain: the peer is given no other.
-    pub(super) const fn is_doubtful(self) -> bool {
-        matches!(self, Self::Doubtful | Self::Denied)
-    }
-
-    /// Returns the time of the proof, if there is one.
-    pub(crate) fn at(self) -> Option<Timestamp> {
-        match self {
-            Self::Seen(second) => Some(Timestamp::from_millis(u64::from(second) * 1_000)),
-            Self::None | Self::Doubtful | Self::Denied => None,
-        }
-    }
-}
 
 /// A copy: the content, and its holder.
 type CopyId = (ContentId, PeerId);
