@@ -100,7 +100,15 @@ pub(crate) const STORE: &[Row] = &[
     (
         "rebuild",
         &[
-            "disk", "error", "files", "index", "kept", "layout", "lib", "salvage",
+            "disk",
+            "error",
+            "files",
+            "index",
+            "kept",
+            "layout",
+            "lib",
+            "publications",
+            "salvage",
         ],
     ),
     (
@@ -125,7 +133,10 @@ pub(crate) const STORE: &[Row] = &[
         "staged_upload",
         &["disk", "error", "files", "kept", "layout", "lib", "publish"],
     ),
-    ("strays", &["error", "files", "index", "kept", "layout", "lib"]),
+    (
+        "strays",
+        &["error", "files", "index", "kept", "layout", "lib", "publications"],
+    ),
     ("touched", &[]),
     ("verify", &["error", "lib"]),
     (

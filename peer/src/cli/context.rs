@@ -134,8 +134,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Notes that `name` is shared. A command that is ended from outside from now on leaves a copy, if it is a
-    /// node of this process that shares it; one that is ended before leaves none.
+    /// Notes that `name` is shared. A command that is ended from outside from now on leaves a copy, if a node
+    /// of this process shares it; one that is ended before leaves none.
     pub(super) fn note_shared(&self, name: &Name) {
         if self.runs_own_node() {
             self.set_last_words(words::copy_left(name));

@@ -134,9 +134,9 @@ ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
     assert_eq!(lines[8], "(3 of 300 holders, 2 of which keep something)");
 }
 
-#[test]
-fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
-    let shown = Status {
+/// Returns a node without a session, with something of everything.
+fn node() -> Status {
+    Status {
         peer: PeerId::from_bytes([1; 16]),
         incarnation: Incarnation::new(7),
         address: "127.0.0.1:1".parse().expect("an address"),
@@ -188,7 +188,12 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
                 rate: None,
             },
         ],
-    };
+    }
+}
+
+#[test]
+fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
+    let shown = node();
     let now = Timestamp::from_millis(0);
     let told = status(&shown, Some(PeerMode::Active), now);
     let expected = format!(
@@ -214,6 +219,11 @@ version    0.1.0, up 1m 1s",
     );
     assert_eq!(told, expected);
     assert_eq!(told, status(&shown, None, now), "no tracker tells it");
+}
+
+#[test]
+fn a_status_names_the_mode_of_a_peer_that_is_not_active() {
+    let (shown, now) = (node(), Timestamp::from_millis(0));
     let until = now.after(Duration::from_secs(60));
     for (mode, line) in [
         (PeerMode::Draining, "mode       this peer is being drained: "),
