@@ -138,11 +138,13 @@ fn a_pipe_or_a_device_is_never_replaced() -> Result<()> {
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU)?;
     symlink("/dev/null", &device)?;
     for place in [&pipe, &device] {
-        let refused = cluster
-            .peer(0)
-            .run(["get", "data", "--output", text(place), "--force"]);
-        assert!(refused.stderr.contains("never replaced"), "{}", refused.stderr);
-        drop(refused.expect(2));
+        for force in [&["--force"][..], &[]] {
+            let get = ["get", "data", "--output", text(place)];
+            let refused = cluster.peer(0).run(get.iter().chain(force));
+            assert!(refused.stderr.contains("never replaced"), "{}", refused.stderr);
+            assert!(!refused.stderr.contains("--force"), "{}", refused.stderr);
+            drop(refused.expect(2));
+        }
     }
     assert!(fs::symlink_metadata(&pipe)?.file_type().is_fifo());
     assert_eq!(fs::read_link(&device)?, Path::new("/dev/null"));
