@@ -145,6 +145,21 @@ fn reasons_say_what_hinders() {
 }
 
 #[test]
+fn a_target_beyond_all_peers_is_a_reason_beside_a_lack_of_room() {
+    let mut world = World::with_peers(1);
+    let bytes = content(1, 3);
+    world.publish(1, "a", &bytes, 9);
+    for n in 2..=5 {
+        world.join_zone(n, "small", 100 << 10);
+    }
+    world.tick();
+    assert_eq!(
+        codes(&world, &bytes),
+        [ReasonCode::TooFewPeers, ReasonCode::NoRoom]
+    );
+}
+
+#[test]
 fn a_survey_adds_up_and_lists_the_worst_first() {
     let mut world = World::with_peers(4);
     for (seed, replicas) in [(1, 1), (2, 2), (3, 3), (4, 4)] {
