@@ -191,6 +191,28 @@ fn a_survey_adds_up_and_lists_the_worst_first() {
 }
 
 #[test]
+fn every_name_of_an_endangered_content_is_listed_or_counted() {
+    let mut world = World::with_peers(1);
+    let (one, other) = (content(1, 2), content(2, 2));
+    for n in 0..7 {
+        world.publish(1, &format!("a{n}"), &one, 3);
+    }
+    world.publish(1, "b", &other, 3);
+    let few = survey(&world);
+    let names: Vec<&str> = few.endangered.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "b"]);
+    assert_eq!(few.endangered_names, 8);
+    for n in 7..150 {
+        world.publish(1, &format!("a{n}"), &one, 3);
+    }
+    let many = survey(&world);
+    assert_eq!(
+        (many.endangered.len(), many.endangered_names),
+        (Survey::LISTED, 151)
+    );
+}
+
+#[test]
 fn a_survey_of_many_contents_takes_several_steps_and_counts_each_once() {
     let mut world = World::with_peers(2);
     for n in 0..3_000_u16 {
