@@ -346,7 +346,7 @@ impl Restoration {
     /// # Errors
     /// When the output, or a directory in it, is there.
     pub fn require_foreign(&self, own: &OwnData) -> Result<(), CollectionError> {
-        if let Some(owner) = own.around(&self.output) {
+        if let Some(owner) = own.around_output(&self.output) {
             return Err(in_data_directory(&self.output, owner));
         }
         let is_directory = |at: &&usize| matches!(self.catalog.entries()[**at].kind, Kind::Directory(_));

@@ -95,7 +95,7 @@ impl Layout {
         Ok(file)
     }
 
-    /// Refuses a path that leads to a data directory or to something in it.
+    /// Refuses an output that leads to a data directory or to something in it, or into the system's.
     pub(super) fn require_foreign(&self, path: &Path) -> Result<(), StoreError> {
         refuse(path, OwnData::look(&self.root).around(path))
     }

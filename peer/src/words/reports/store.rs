@@ -48,6 +48,14 @@ pub(super) const STORE: &[(&str, &str)] = &[
         "{path} es otro nombre de un archivo de un directorio de datos de un nodo o tracker; elija otro sitio",
     ),
     (
+        "{} is no data directory of a peer, and not empty: {} is there; choose another with --data-dir",
+        "{} no es un directorio de datos de un nodo, ni está vacío: ahí está {}; elija otro con --data-dir",
+    ),
+    (
+        "{path} leads into {root}, where the operating system's own files are; choose another place (standard output is `-o -`)",
+        "{path} lleva a {root}, donde están los archivos propios del sistema operativo; elija otro sitio (la salida estándar es `-o -`)",
+    ),
+    (
         "{} is {kind}, which is never replaced; write into it with --output - and your shell's `>`",
         "{} es {kind}, y eso nunca se reemplaza; escriba en él con --output - y el `>` del intérprete",
     ),
