@@ -29,6 +29,7 @@ fn entry_fault(fault: EntryFault) -> &'static str {
         EntryFault::Dangling => fault_dangling(),
         EntryFault::Loop => fault_loop(),
         EntryFault::OwnData => fault_own_data(),
+        EntryFault::Unfinished => fault_unfinished(),
         EntryFault::Other => fault_other(),
     }
 }
@@ -343,6 +344,10 @@ shared::messages! {
     }
     fn within_limit(time) {
         en: ", in at least {time} with the node's limit",
+    fn fault_unfinished() {
+        en: "a file that a get is writing, or left unfinished",
+        es: "un archivo que un get está escribiendo, o dejó sin terminar"
+    }
         es: ", en al menos {time} con el límite del nodo"
     }
     fn in_unknown_time() {

@@ -59,6 +59,7 @@ pub use disk::DiskStore;
 pub use error::StoreError;
 pub use files::{free_on, special_kind};
 #[cfg(any(test, feature = "testing"))]
+pub use kept::{is_partial_name, partial_name};
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
 pub use publish::{HashedFile, read_file};
