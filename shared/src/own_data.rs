@@ -277,6 +277,87 @@ pub fn is_of_node(path: &Path) -> bool {
     has_node(path) && !has_tracker(path)
 }
 
+/// A program that keeps its data in a directory of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// A peer's node.
+    Node,
+    /// A tracker.
+    Tracker,
+}
+
+impl Program {
+    /// Beginning of the names of its database, of which every directory that it has used has one, or had.
+    const fn database(self) -> &'static str {
+        match self {
+            Self::Node => "index.db",
+            Self::Tracker => "journal.sqlite",
+        }
+    }
+
+    /// Names of other entries that it makes. A file system has its own at the top.
+    const fn others(self) -> &'static [&'static str] {
+        match self {
+            Self::Node => &[
+                "lost+found",
+                "lock",
+                "leaves",
+                "lost",
+                "rebuilding",
+                "reserve",
+                NODE_FILE,
+                "http-token",
+                "network.json",
+            ],
+            Self::Tracker => &["lost+found", "tracker.lock", "journal.unfinished"],
+        }
+    }
+
+    /// Whether an entry of a directory can be its own: by name and, where others use the name, by content.
+    fn makes(self, entry: &Path) -> bool {
+        let name = entry
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let name = name.strip_suffix(".new").unwrap_or(name);
+        match name {
+            // A process id, or nothing.
+            "lock" => fs::read(entry)
+                .is_ok_and(|text| text.len() <= 16 && text.trim_ascii().iter().all(u8::is_ascii_digit)),
+            // A place for every first byte of an id, and parts of uploads.
+            "contents" => fs::read_dir(entry).is_ok_and(|entries| {
+                let names = entries.flatten().map(|entry| entry.file_name());
+                names
+                    .into_iter()
+                    .all(|name| name.len() == 2 || name.as_encoded_bytes().ends_with(b".staged"))
+            }),
+            name => self.others().contains(&name),
+        }
+    }
+}
+
+/// Returns an entry of a directory that keeps a program from taking the directory for its data: it is not the
+/// program's, and nothing says that the program has used the directory before. Changes nothing.
+#[must_use]
+pub fn stranger(directory: &Path, program: Program) -> Option<PathBuf> {
+    let entries: Vec<PathBuf> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    let is_database = |entry: &PathBuf| {
+        let name = entry.file_name().unwrap_or_default();
+        name.as_encoded_bytes().starts_with(program.database().as_bytes())
+    };
+    let was_node = program == Program::Node && has(directory, &["lock", "contents", "leaves"]);
+    let lock_is_own = || program.makes(&directory.join("lock"));
+    if entries.iter().any(is_database) || was_node && lock_is_own() {
+        return None;
+    }
+    entries.into_iter().filter(|entry| !program.makes(entry)).min()
+}
+
 fn has_node(path: &Path) -> bool {
     has(path, &["lock", "index.db", "contents"])
 }
@@ -386,69 +467,6 @@ mod tests {
         );
     }
 
-    #[test]
-    fn data_directories_of_other_programs_are_known_by_their_files() {
-        let home = tempfile::tempdir().expect("a directory");
-        let home = home.path().canonicalize().expect("exists");
-        let own = OwnData::look(&home.join("data"));
-        for (program, files) in [
-            ("peer", ["lock", "index.db"]),
-            ("tracker", ["tracker.lock", "journal.sqlite"]),
-        ] {
-            let root = home.join(program);
-            fs::create_dir_all(root.join("contents/ab")).expect("creates");
-            assert_eq!(own.around(&root.join("new")), None, "{program}: no data yet");
-            for file in files {
-                fs::write(root.join(file), file).expect("writes");
-            }
-            for inside in ["", "index.db", "new", "contents/ab/x.data"] {
-                let found = own.around(&root.join(inside));
-                assert_eq!(found, Some(Owner::Directory(root.clone())), "{program} {inside}");
-            }
-            assert_eq!(is_of_node(&root), program == "peer");
-            assert_eq!(is_of_tracker(&root), program == "tracker");
-        }
-        assert_eq!(own.around(&home), None);
-        // Both were here already: neither is refused.
-        for file in ["tracker.lock", "journal.sqlite"] {
-            fs::write(home.join("peer").join(file), file).expect("writes");
-        }
-        assert!(!is_of_node(&home.join("peer")) && !is_of_tracker(&home.join("peer")));
-    }
-
-    #[test]
-    fn other_names_of_tokens_and_databases_are_known_by_their_content() {
-        let home = tempfile::tempdir().expect("a directory");
-        let home = home.path().canonicalize().expect("exists");
-        let own = OwnData::look(&home.join("data"));
-        let database = |id: i32| {
-            let mut bytes = b"SQLite format 3\0".to_vec();
-            bytes.resize(68, 0);
-            bytes.extend(id.to_be_bytes());
-            bytes
-        };
-        let node = br#"{"address":"127.0.0.1:1","listens":[],"token":"0123"}"#;
-        for (name, bytes, is_private) in [
-            ("token", b"Authorization: Bearer 0123\n".to_vec(), true),
-            ("node", node.to_vec(), true),
-            ("journal", database(JOURNAL_ID), true),
-            ("index", database(INDEX_ID), true),
-            ("another", database(7), false),
-            ("address", br#"{"address":"Elm Street"}"#.to_vec(), false),
-            ("short", b"SQLite format 3\0".to_vec(), false),
-            ("empty", Vec::new(), false),
-        ] {
-            let (file, link) = (home.join(name), home.join(format!("{name}.link")));
-            fs::write(&file, bytes).expect("writes");
-            // A file with one name may be the user's copy.
-            assert_eq!(own.around(&file), None, "{name}");
-            fs::hard_link(&file, &link).expect("links");
-            assert_eq!(own.around(&link), is_private.then_some(Owner::Linked), "{name}");
-            let metadata = fs::metadata(&link).expect("there");
-            assert_eq!(own.is_private(&link, &metadata), is_private, "{name}");
-        }
-    }
-}
     #[test]
     fn a_directory_of_the_users_is_taken_by_no_program() {
         let home = tempfile::tempdir().expect("a directory");
@@ -563,3 +581,66 @@ mod tests {
         }
     }
 
+    #[test]
+    fn data_directories_of_other_programs_are_known_by_their_files() {
+        let home = tempfile::tempdir().expect("a directory");
+        let home = home.path().canonicalize().expect("exists");
+        let own = OwnData::look(&home.join("data"));
+        for (program, files) in [
+            ("peer", ["lock", "index.db"]),
+            ("tracker", ["tracker.lock", "journal.sqlite"]),
+        ] {
+            let root = home.join(program);
+            fs::create_dir_all(root.join("contents/ab")).expect("creates");
+            assert_eq!(own.around(&root.join("new")), None, "{program}: no data yet");
+            for file in files {
+                fs::write(root.join(file), file).expect("writes");
+            }
+            for inside in ["", "index.db", "new", "contents/ab/x.data"] {
+                let found = own.around(&root.join(inside));
+                assert_eq!(found, Some(Owner::Directory(root.clone())), "{program} {inside}");
+            }
+            assert_eq!(is_of_node(&root), program == "peer");
+            assert_eq!(is_of_tracker(&root), program == "tracker");
+        }
+        assert_eq!(own.around(&home), None);
+        // Both were here already: neither is refused.
+        for file in ["tracker.lock", "journal.sqlite"] {
+            fs::write(home.join("peer").join(file), file).expect("writes");
+        }
+        assert!(!is_of_node(&home.join("peer")) && !is_of_tracker(&home.join("peer")));
+    }
+
+    #[test]
+    fn other_names_of_tokens_and_databases_are_known_by_their_content() {
+        let home = tempfile::tempdir().expect("a directory");
+        let home = home.path().canonicalize().expect("exists");
+        let own = OwnData::look(&home.join("data"));
+        let database = |id: i32| {
+            let mut bytes = b"SQLite format 3\0".to_vec();
+            bytes.resize(68, 0);
+            bytes.extend(id.to_be_bytes());
+            bytes
+        };
+        let node = br#"{"address":"127.0.0.1:1","listens":[],"token":"0123"}"#;
+        for (name, bytes, is_private) in [
+            ("token", b"Authorization: Bearer 0123\n".to_vec(), true),
+            ("node", node.to_vec(), true),
+            ("journal", database(JOURNAL_ID), true),
+            ("index", database(INDEX_ID), true),
+            ("another", database(7), false),
+            ("address", br#"{"address":"Elm Street"}"#.to_vec(), false),
+            ("short", b"SQLite format 3\0".to_vec(), false),
+            ("empty", Vec::new(), false),
+        ] {
+            let (file, link) = (home.join(name), home.join(format!("{name}.link")));
+            fs::write(&file, bytes).expect("writes");
+            // A file with one name may be the user's copy.
+            assert_eq!(own.around(&file), None, "{name}");
+            fs::hard_link(&file, &link).expect("links");
+            assert_eq!(own.around(&link), is_private.then_some(Owner::Linked), "{name}");
+            let metadata = fs::metadata(&link).expect("there");
+            assert_eq!(own.is_private(&link, &metadata), is_private, "{name}");
+        }
+    }
+}

@@ -21,7 +21,7 @@ use std::time::Duration;
 use shared::data_files;
 use shared::database::{self, Verdict};
 use shared::model::ContentId;
-use shared::own_data::{OwnData, Owner, is_of_tracker};
+use shared::own_data::{OwnData, Owner, Program, is_of_tracker, stranger};
 use tracing::warn;
 
 use super::error::MEND;
@@ -52,6 +52,13 @@ impl Layout {
             return Err(StoreError::Unusable(format!(
                 "{} is the data directory of a tracker; choose another with --data-dir",
                 root.display()
+            )));
+        }
+        if let Some(stranger) = stranger(root, Program::Node) {
+            return Err(StoreError::Unusable(format!(
+                "{} is no data directory of a peer, and not empty: {} is there; choose another with --data-dir",
+                root.display(),
+                stranger.display()
             )));
         }
         let layout = Self {
