@@ -117,6 +117,10 @@ impl Layout {
         refuse(path, is_own.or_else(|| own.around(path)))
     }
 
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(super) fn index(&self) -> PathBuf {
         Self::index_of(&self.root)
     }

@@ -28,6 +28,7 @@ mod publish;
 mod reading;
 mod rebuild;
 mod recovery;
+mod reserve;
 mod restorations;
 mod room;
 mod salvage;
