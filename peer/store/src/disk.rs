@@ -288,10 +288,12 @@ impl FragmentStore for DiskStore {
 
     fn write(&self, content: ContentId, blocks: VerifiedBlocks<'_>) -> Result<(), StoreError> {
         self.write_blocks(content, blocks)
+            .map_err(|error| self.at_output_of(content, error))
     }
 
     fn commit(&self, content: ContentId, fragments: &[FragmentProof]) -> Result<(), StoreError> {
         self.commit_fragments(content, fragments)
+            .map_err(|error| self.at_output_of(content, error))
     }
 
     fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError> {

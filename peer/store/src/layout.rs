@@ -46,7 +46,7 @@ impl Layout {
     /// Makes the missing directories, readable by their owner only.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] when a tracker has its data there; [`StoreError::Io`].
+    /// [`StoreError::Unusable`] when a tracker has its data there, or the user; [`StoreError::Io`].
     pub(super) fn create(root: &Path) -> Result<Self, StoreError> {
         if is_of_tracker(root) {
             return Err(StoreError::Unusable(format!(
@@ -104,7 +104,7 @@ impl Layout {
 
     /// Refuses an output that leads to a data directory or to something in it, or into the system's.
     pub(super) fn require_foreign(&self, path: &Path) -> Result<(), StoreError> {
-        refuse(path, OwnData::look(&self.root).around(path))
+        refuse(path, OwnData::look(&self.root).around_output(path))
     }
 
     /// Refuses an open file of the data directory, whatever path led to it.

@@ -59,8 +59,8 @@ pub use collected::{VerifiedReader, set_file_metadata, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
 pub use files::{free_on, special_kind};
-#[cfg(any(test, feature = "testing"))]
 pub use kept::{is_partial_name, partial_name};
+#[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
 pub use publish::{HashedFile, read_file};
