@@ -506,7 +506,11 @@ impl Restoration {
             if matches!(entry.kind, Kind::Directory(_)) {
                 let entered = directory
                     .enter(entry.name(), &path, &self.unlocked)
-                    .map_err(CollectionError::at_place("create directory", &path))?;
+                    .map_err(|error| match error.kind() {
+                        // No permission to replace files lets a directory take the place of one.
+                        std::io::ErrorKind::AlreadyExists => CollectionError::InTheWay { path: path.clone() },
+                        _ => CollectionError::at_place("create directory", &path)(error),
+                    })?;
                 open.push((Some(*at), entered, path));
             }
         }
