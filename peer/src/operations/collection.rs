@@ -434,6 +434,7 @@ async fn fetch_part(context: &Context<'_>, part: &Part) -> Result<(), Failure> {
         What::Files(files) => files,
     };
     for large in files {
+        let _writing = node.outputs.take(&large.output, large.content).await?;
         let mut attempt = 0;
         let mut is_written = false;
         while !is_written {
