@@ -164,8 +164,8 @@ pub(super) const DISK: &[(&str, &str)] = &[
         "una parte de la ruta no es un directorio; elija otro sitio",
     ),
     (
-        "the node's user may not write there; choose another place, or change its permissions",
-        "el usuario del nodo no puede escribir allí; elija otro sitio, o cambie sus permisos",
+        "the user that the program runs as may not write there; choose another place, or change its permissions",
+        "el usuario con el que se ejecuta el programa no puede escribir allí; elija otro sitio, o cambie sus permisos",
     ),
     ("choose a shorter path", "elija una ruta más corta"),
     (
