@@ -51,6 +51,16 @@ impl Eviction {
         }
     }
 
+    /// Keeps a content that the user shares and whose file is away: it counts for nothing now, so it is no
+    /// surplus, and the tracker decides anew when it is back.
+    #[must_use]
+    pub fn while_away(self, is_away: bool) -> Self {
+        match self {
+            Self::Release(_) if is_away => Self::Release(&[Role::Assigned]),
+            eviction => eviction,
+        }
+    }
+
     /// Carries the eviction out on a store, and returns the bytes freed; none for a refusal. Blocks on the
     /// disk.
     ///
@@ -130,6 +140,19 @@ mod tests {
                 Eviction::Refuse
             );
         }
+    }
+
+    #[test]
+    fn a_part_whose_file_is_away_is_no_surplus() {
+        let part = ContentId::from_bytes([3; 32]);
+        let surplus = Eviction::of(part, EvictReason::Surplus, &[], &BTreeSet::new());
+        assert_eq!(
+            surplus.clone().while_away(true),
+            Eviction::Release(&[Role::Assigned])
+        );
+        assert_eq!(surplus.clone().while_away(false), surplus);
+        let nameless = Eviction::of(part, EvictReason::Unreferenced, &[], &BTreeSet::new());
+        assert_eq!(nameless.while_away(true), Eviction::Forget(Vec::new()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use shared::json::{
     AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, Hidden, LeftOutEntry, Limits,
     LostFiles, NetworkDefaults, NodeStatus, RefusedName, Scrubbing, VerifiedSoFar, millis,
 };
-use shared::model::{ByteRate, FetchPhase, FragmentLength, PeerMode};
+use shared::model::{Absence, ByteRate, FetchPhase, FragmentLength, PeerMode};
 
 /// An event of an addition as a line of `peer add`.
 #[must_use]
@@ -146,6 +146,7 @@ pub(crate) fn contents(contents: &[LocalContent]) -> Contents {
         fragments_held: content.fragments_held,
         role: content.role.to_string(),
         path: content.path.clone(),
+        absence: content.absence.map(Absence::as_str),
         pending: content.is_pending,
         refused: content
             .refused
@@ -216,6 +217,7 @@ pub(crate) fn status(status: &Status, mode: Option<PeerMode>) -> NodeStatus {
             files: status.lost.files,
             bytes: status.lost.bytes,
         },
+        suspended: (&status.suspended).into(),
         uptime_ms: millis(status.uptime),
         bytes_sent: status.bytes_sent,
         bytes_received: status.bytes_received,
@@ -255,7 +257,7 @@ mod tests {
     use serde_json::{Value, json, to_value};
     use shared::model::{
         Binding, ContentId, ContentState, Epoch, FaultKind, FragmentLength, Health, Incarnation, PeerId,
-        ReplicationTarget, Revision, SourceFault, Timestamp,
+        ReplicationTarget, Revision, SourceFault, SuspendedFile, SuspendedFiles, Timestamp,
     };
 
     use super::*;
@@ -302,16 +304,23 @@ mod tests {
             refused: vec![(shared::model::Name::new("a").expect("a name"), "taken".to_owned())],
             is_part: false,
             collection: None,
+            absence: Some(Absence::Gone),
         };
         let expected = json!({"contents": [{
             "content": "00".repeat(32), "name": null, "length": 0, "fragments": 0, "fragments_held": 0,
-            "role": "assigned", "path": null, "pending": false, "refused": [{"name": "a", "reason": "taken"}],
+            "role": "assigned", "path": null, "absence": "gone", "pending": false, "refused": [{"name": "a", "reason": "taken"}],
         }]});
         assert_eq!(value(contents(&[content])), expected);
     }
 
     #[test]
     fn a_node_says_how_its_session_stands() {
+        let mut suspended = SuspendedFiles::default();
+        suspended.add(SuspendedFile {
+            path: "/f".into(),
+            absence: Absence::Gone,
+            lasted: Duration::from_millis(7),
+        });
         let mut status = Status {
             peer: PeerId::from_bytes([1; 16]),
             incarnation: Incarnation::new(7),
@@ -329,6 +338,7 @@ mod tests {
             pending_publications: 1,
             refused_publications: 2,
             lost: shared::model::LostFiles { files: 3, bytes: 9 },
+            suspended,
             uptime: Duration::from_millis(1500),
             bytes_sent: 5,
             bytes_received: 6,
@@ -360,7 +370,9 @@ mod tests {
             "version": "0.1.0", "capacity": 100, "used": 40, "contents": 2, "session": "offline", "tracker": null,
             "duty": null, "maintenance_until_ms": null,
             "reason": null, "epoch": 3, "pending_publications": 1, "refused_publications": 2,
-            "lost": {"files": 3, "bytes": 9}, "uptime_ms": 1500, "bytes_sent": 5,
+            "lost": {"files": 3, "bytes": 9},
+            "suspended": {"gone": 1, "changed": 0, "unreadable": 0, "failing": 0,
+                "first": [{"path": "/f", "absence": "gone", "lasted_ms": 7}]}, "uptime_ms": 1500, "bytes_sent": 5,
             "bytes_received": 6, "active_fetches": 0, "active_uploads": 1,
             "upload_limit": 7, "download_limit": null, "bytes_wasted": 4,
             "culprits": [{"id": "02".repeat(16), "addr": "127.0.0.1:2", "offence": "stalled", "times": 3,

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::RemoteError;
-use shared::model::{AssignmentFailure, ContentId, EvictReason, Report, format_duration};
+use shared::model::{AssignmentFailure, ContentId, EvictReason, FragmentSet, Report, format_duration};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::{Notify, mpsc, watch};
@@ -30,6 +30,9 @@ pub use open::{Action, Assignment, Ending, OpenOrders, OrderNumber};
 
 /// Interval at which orders under way are looked at.
 const TICK: Duration = Duration::from_millis(250);
+
+/// Orders of which nothing has come may take one part in this many of the capacity.
+const UNPROVED_SHARE: u64 = 2;
 
 /// Ends of orders that may wait to be noticed.
 const ENDS: usize = 64;
@@ -61,6 +64,8 @@ struct Foreman {
     tasks: Tasks,
     under_way: BTreeMap<OrderNumber, UnderWay>,
     ended: mpsc::Sender<End>,
+    /// Fragments whose room is given back as soon as no fetch writes to their contents.
+    unused: Vec<(ContentId, FragmentSet)>,
 }
 
 /// The failure that is reported when room cannot be made, for this reason.
@@ -97,6 +102,7 @@ impl Assignments {
             tasks: tasks.clone(),
             under_way: BTreeMap::new(),
             ended,
+            unused: Vec::new(),
         };
         tasks.spawn("assignments", OnExit::ShutDown, foreman.run(ends));
         orders
@@ -139,7 +145,8 @@ impl Assignments {
         let freed = try_blocking(move || {
             let publications = store.publications_of(content)?;
             let parts = pending_parts(&store, &store.pending_publications()?)?;
-            let eviction = Eviction::of(content, reason, &publications, &parts);
+            let is_away = store.entry(content).is_some_and(|entry| entry.away.is_some());
+            let eviction = Eviction::of(content, reason, &publications, &parts).while_away(is_away);
             let freed = eviction.carry_out(content, &*store)?;
             for publication in eviction.forgotten() {
                 store.forget_publication(publication)?;
@@ -188,7 +195,7 @@ impl Assignments {
             Err(error @ FetchError::NoSource { .. }) => {
                 Some((AssignmentFailure::NoSource, error.to_string()))
             }
-            Err(error) => Some((AssignmentFailure::Store, shared::describe(&error))),
+            Err(error) => Some((failure_to_prepare(error.code()), shared::describe(&error))),
         }
     }
 
@@ -211,7 +218,8 @@ impl Foreman {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
             self.look();
-            let is_idle = self.orders.open(|open| open.is_empty());
+            self.give_back().await;
+            let is_idle = self.orders.open(|open| open.is_empty()) && self.unused.is_empty();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.orders.open.1.notified() => {}
@@ -225,7 +233,9 @@ impl Foreman {
     fn look(&mut self) {
         let (now, epoch) = (self.clock.now(), self.identity.epoch());
         let under_way = &self.under_way;
+        let capacity = self.orders.store.usage().capacity;
         self.orders.open(|open| {
+            open.limit_unproved(capacity / UNPROVED_SHARE);
             open.begin_epoch(epoch);
             for (number, fetch) in under_way {
                 let progress = fetch.progress.borrow();
@@ -236,6 +246,7 @@ impl Foreman {
         while let Some(action) = self.orders.open(|open| open.next(now)) {
             match action {
                 Action::Begin(number, assignment) => self.begin(number, assignment),
+                Action::GiveBack(content, fragments) => self.unused.push((content, fragments)),
                 Action::End(number) => {
                     if let Some(fetch) = self.under_way.get(&number) {
                         fetch.cancel.cancel();
@@ -249,7 +260,34 @@ impl Foreman {
         }
     }
 
+    /// Gives back the room of fragments that did not come.
+    async fn give_back(&mut self) {
+        if self.unused.is_empty() {
+            return;
+        }
+        let fetching = self.fetcher.contents();
+        let is_written = |(content, _): &(ContentId, FragmentSet)| fetching.contains(content);
+        let (later, now) = std::mem::take(&mut self.unused).into_iter().partition(is_written);
+        self.unused = later;
+        let store = Arc::clone(&self.orders.store);
+        let give_back = move || {
+            let now: Vec<(ContentId, FragmentSet)> = now;
+            now.iter()
+                .try_for_each(|(content, fragments)| store.give_back(*content, fragments))
+        };
+        if let Err(error) = try_blocking(give_back).await {
+            warn!(%error, "cannot give back the room of an assignment that was given up");
+        }
+    }
+
     fn begin(&mut self, number: OrderNumber, assignment: Assignment) {
+        for (content, unused) in &mut self.unused {
+            if *content == assignment.manifest.content()
+                && unused.capacity() == assignment.fragments.capacity()
+            {
+                unused.subtract(&assignment.fragments);
+            }
+        }
         let (told, progress) = watch::channel(Progress::default());
         let cancel = CancellationToken::new();
         let (orders, fetcher, ended) = (self.orders.clone(), self.fetcher.clone(), self.ended.clone());

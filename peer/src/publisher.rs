@@ -365,6 +365,9 @@ impl Publisher {
     ) -> Result<Option<(Manifest, Option<Parts>)>, RemoteError> {
         let (store, content) = (Arc::clone(&self.0.store), publication.content);
         let entry = blocking(move || store.entry(content)).await?;
+        if let Some(entry) = &entry {
+            collection::require_no_absence(entry).map_err(|error| RemoteError::of(&error))?;
+        }
         match entry.filter(|entry| entry.held.is_full()) {
             Some(entry) => Ok(Some((entry.manifest, self.parts(publication).await?))),
             None => Ok(None),

@@ -38,7 +38,7 @@ pub enum Finding {
     Intact,
     /// The fragment was damaged; it is not held any more.
     Damaged,
-    /// The fragment was withdrawn or forgotten meanwhile.
+    /// The fragment was withdrawn or forgotten meanwhile, or its file is away.
     Gone,
 }
 
@@ -55,7 +55,9 @@ pub async fn look_at<S: FragmentStore>(
     match try_blocking(move || verify_fragment(&*store, content, index)).await {
         Ok(true) => Ok(Finding::Intact),
         Ok(false) => Ok(Finding::Damaged),
-        Err(error) if error.code() == ErrorCode::NotFound => Ok(Finding::Gone),
+        Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::Unavailable) => {
+            Ok(Finding::Gone)
+        }
         // The user's file has changed.
         Err(error) if error.code() == ErrorCode::Corrupt => Ok(Finding::Damaged),
         Err(error) => Err(error),

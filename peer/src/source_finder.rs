@@ -45,6 +45,12 @@ impl FindSources for TrackerSources {
         }
     }
 
+    fn report_received(&self, content: ContentId, from: PeerId) {
+        if let Some(network) = self.network.get() {
+            network.report_received(content, from);
+        }
+    }
+
     fn find(&self, content: ContentId) -> BoxFuture<'_, Vec<Source>> {
         async move {
             let Some(connection) = self.network.get().and_then(|network| network.connection().ok()) else {

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use tree::{content_root, fragment_root, leaf, leaves};
 
-use crate::model::{BLOCK_LENGTH, Digest, FragmentIndex, FragmentLength, Manifest, ManifestError};
+use crate::model::{BLOCK_LENGTH, Digest, FragmentIndex, FragmentLength, Manifest, ManifestError, Sample};
 
 /// Bytes read at a time while hashing: large enough for the disk, small enough for the cache.
 const READ_LENGTH: usize = 256 << 10;
@@ -63,10 +63,17 @@ impl FragmentProof {
         index: FragmentIndex,
         leaves: Vec<Digest>,
     ) -> Result<Self, ProofError> {
-        let fits = leaves.len() == manifest.blocks_of(index) as usize;
-        let is_only = manifest.fragment_count() == 1;
-        let root = manifest.root(index);
-        if fits && fragment_root(&leaves, manifest.fragment_length(), is_only) == root {
+        Self::verify_sample(&Sample::of(manifest, index, 0), leaves)
+    }
+
+    /// Proves the leaves of a fragment against a sample of it.
+    ///
+    /// # Errors
+    /// When they are not the fragment's leaves.
+    pub fn verify_sample(sample: &Sample, leaves: Vec<Digest>) -> Result<Self, ProofError> {
+        let (index, root) = (sample.fragment(), sample.root());
+        let fits = leaves.len() == sample.blocks() as usize;
+        if fits && fragment_root(&leaves, sample.fragment_length(), sample.is_only()) == root {
             return Ok(Self { index, root, leaves });
         }
         Err(ProofError::Leaves { index })

@@ -264,8 +264,8 @@ pub fn is_data_directory(path: &Path) -> bool {
     has_node(path) || has_tracker(path)
 }
 
-/// Whether a directory has the data of a tracker and not of a node: no node may put its own beside them. (Some
-/// version did, where it was told to, and such a directory goes on working.)
+/// Whether a directory has the data of a tracker and not of a node: no node may put its own beside them.
+/// (Some version did, where it was told to, and such a directory goes on working.)
 #[must_use]
 pub fn is_of_tracker(path: &Path) -> bool {
     has_tracker(path) && !has_node(path)

@@ -72,6 +72,11 @@ fn what_nobody_chooses_is_as_the_tracker_says_at_that_moment() -> Result<()> {
     let own = ["add", &third, "--replicas", "2", "--fragment-length", "64KiB"];
     let _published = peer.run(own).expect(0);
     assert_eq!(shape(peer, "third.bin"), (2, 64 << 10));
+    // It stays, also where nothing is chosen the next time.
+    let _again = peer.run(["add", &third]).expect(0);
+    assert_eq!(shape(peer, "third.bin"), (2, 64 << 10));
+    let planned = peer.run(["add", &third, "--dry-run", "--json"]).expect(0).json();
+    assert_eq!(planned["target"], 2);
 
     // A change takes effect while everything runs.
     std::fs::write(root.join("tracker.toml"), timing.replacen('1', "2", 1))?;

@@ -3,6 +3,7 @@
 //! Each starts the programs that it needs on free ports, treats them as people and machines do, and checks
 //! the output of the commands. Tests that need no processes are beside the code.
 
+mod away;
 mod browser;
 mod collections;
 mod copies;

@@ -73,7 +73,13 @@ fn one_line_takes_a_file_to_another_machine_and_nothing_stays_behind() -> Result
             .into_iter()
             .chain([output.display().to_string()])
     };
-    drop(cluster.peer(1).run(receive(&there)).expect(0));
+    let received = cluster.peer(1).run(receive(&there)).expect(0);
+    // By the sender's name, and not by the one under which it was published for a while.
+    assert!(
+        received.stdout.contains("fetched with a space.bin to "),
+        "{}",
+        received.stdout
+    );
     assert_same(&path, &there);
     drop(cluster.outsider("nobody", receive(&outside)).expect(0));
     assert_same(&path, &outside);

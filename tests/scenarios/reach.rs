@@ -142,7 +142,7 @@ fn another_peers_address_and_names_of_nobody_are_out_of_reach() -> Result<()> {
     let taken = cluster.peer(1).program.address().to_owned();
     let tracker = cluster.tracker.address().to_owned();
     let _other = advertising(&cluster, "other", &taken)?;
-    let _tracker = advertising(&cluster, "tracker", &tracker)?;
+    let _tracker = advertising(&cluster, "by-the-tracker", &tracker)?;
     let _nobody = advertising(&cluster, "nobody", "nobody.invalid:5")?;
     let out = eventually(
         "three peers out of reach",

@@ -103,6 +103,13 @@ fn wants_change_reasons_are_told_and_a_maintenance_is_waited_for() -> Result<()>
     let (away, gone) = (id_of(cluster.peer(2)), id_of(cluster.peer(3)));
     let on = json(cluster.peer(2), &["maintenance", "on", "--for", "10m"]);
     assert_eq!(on["duty"], "maintenance");
+    let status = json(cluster.peer(2), &["status"]);
+    assert_eq!(
+        (&status["duty"], &status["maintenance_until_ms"]),
+        (&on["duty"], &on["maintenance_until_ms"])
+    );
+    let told = cluster.peer(2).run(["status"]).expect(0).stdout;
+    assert!(told.contains("this peer may be away for "), "{told}");
     for number in [2, 3] {
         cluster.peer_mut(number).program.kill();
     }

@@ -184,9 +184,10 @@ fn a_killed_get_leaves_nothing_that_stays_and_goes_on_in_its_directory() -> Resu
     drop(cluster.peer(1).run(line).expect(0));
     assert!(!new.join("tree").exists(), "it goes on where it was");
     assert_eq!(fs::read_dir(&new)?.count(), 3001);
-    // Complete, it is a directory like any other.
+    // The same command again brings it up to date.
+    fs::remove_file(new.join("small 7"))?;
     drop(cluster.peer(1).run(line).expect(0));
-    assert!(new.join("tree").is_dir());
+    assert!(!new.join("tree").exists() && new.join("small 7").exists());
     Ok(())
 }
 

@@ -114,7 +114,7 @@ async fn lie(
         tokio::select! {
             _ = heartbeat.tick() => {
                 sequence += 1;
-                let message = Report::Heartbeat { used: 0, disk_free: None };
+                let message = Report::Heartbeat { used: 0, disk_free: None, received: Vec::new() };
                 if reports.send(Numbered { sequence, message }).await.is_err() {
                     return Ok(());
                 }

@@ -51,6 +51,7 @@ pub(crate) const TRACKER: &[Row] = &[
 
 /// The store's traits stand in its root, so every module imports `lib`.
 pub(crate) const STORE: &[Row] = &[
+    ("account", &[]),
     ("additions", &["disk", "error", "lib", "publish", "staged_upload"]),
     (
         "collected",
@@ -77,6 +78,7 @@ pub(crate) const STORE: &[Row] = &[
             "recovery",
             "slot",
             "strays",
+            "suspension",
             "touched",
         ],
     ),
@@ -87,7 +89,10 @@ pub(crate) const STORE: &[Row] = &[
         "index",
         &["copies", "error", "files", "kept", "lib", "publications"],
     ),
-    ("kept", &["copies", "error", "files", "lib"]),
+    (
+        "kept",
+        &["account", "copies", "error", "files", "lib", "suspension"],
+    ),
     ("layout", &["error", "files", "kept", "lib"]),
     ("memory", &["copies", "disk", "error", "files", "kept", "lib"]),
     ("publications", &[]),
@@ -97,7 +102,10 @@ pub(crate) const STORE: &[Row] = &[
             "copies", "disk", "error", "files", "kept", "layout", "lib", "settle",
         ],
     ),
-    ("reading", &["disk", "error", "files", "handles", "lib", "slot"]),
+    (
+        "reading",
+        &["disk", "error", "files", "handles", "lib", "slot", "watching"],
+    ),
     (
         "rebuild",
         &[
@@ -107,11 +115,19 @@ pub(crate) const STORE: &[Row] = &[
     (
         "recovery",
         &[
-            "copies", "error", "files", "index", "kept", "layout", "lib", "strays",
+            "copies",
+            "error",
+            "files",
+            "index",
+            "kept",
+            "layout",
+            "lib",
+            "strays",
+            "suspension",
         ],
     ),
     ("restorations", &["disk", "error"]),
-    ("room", &["error", "files", "kept", "layout", "lib"]),
+    ("room", &["account", "error", "files", "kept", "layout", "lib"]),
     (
         "salvage",
         &["copies", "error", "files", "index", "kept", "publications"],
@@ -122,17 +138,32 @@ pub(crate) const STORE: &[Row] = &[
             "copies", "disk", "error", "files", "index", "kept", "lib", "recovery", "room", "slot",
         ],
     ),
-    ("slot", &["kept"]),
+    ("slot", &["account", "kept"]),
     (
         "staged_upload",
         &["disk", "error", "files", "kept", "layout", "lib", "publish"],
     ),
     ("strays", &["error", "files", "index", "kept", "layout", "lib"]),
+    ("suspension", &["files"]),
     ("touched", &[]),
     ("verify", &["error", "lib"]),
     (
+        "watching",
+        &[
+            "disk",
+            "error",
+            "files",
+            "index",
+            "kept",
+            "lib",
+            "recovery",
+            "slot",
+            "suspension",
+        ],
+    ),
+    (
         "writing",
-        &["disk", "error", "files", "index", "kept", "lib", "slot"],
+        &["disk", "error", "files", "index", "kept", "lib", "room", "slot"],
     ),
 ];
 

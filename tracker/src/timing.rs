@@ -19,6 +19,8 @@ static STALL: Key<Duration> = Key::new("timing.stall", duration).or("60s").at_on
 static COOL_DOWN: Key<Duration> = Key::new("timing.cool_down", duration).or("30s").at_once();
 static RETRY: Key<Duration> = Key::new("timing.retry", duration).or("2s").at_once();
 static PROBE: Key<Duration> = Key::new("timing.probe", duration).or("60s").at_once();
+static PROOF: Key<Duration> = Key::new("timing.proof", duration).or("7d").at_once();
+static DOUBT: Key<Duration> = Key::new("timing.doubt", duration).or("10m").at_once();
 static TRIM: Key<Duration> = Key::new("timing.trim", duration).or("5m").at_once();
 static ORPHAN: Key<Duration> = Key::new("timing.orphan", duration).or("60s").at_once();
 static REMOVED: Key<Duration> = Key::new("timing.removed", duration).or("2s").at_once();
@@ -40,6 +42,8 @@ pub(crate) static TABLE: Table = &[
     &COOL_DOWN,
     &RETRY,
     &PROBE,
+    &PROOF,
+    &DOUBT,
     &TRIM,
     &ORPHAN,
     &REMOVED,
@@ -79,6 +83,12 @@ pub struct Timing {
     /// Time after which a peer in reach is dialled again: a peer from which nobody reads may be out of reach
     /// for so long unnoticed. The default needs the pace that the tracker allows with 15,000 peers.
     pub probe: Duration,
+    /// Time after which another peer looks again at a copy that was proved; the proof ends after twice that.
+    /// By default a million fragments cost the whole network less than 100 KiB a second.
+    pub proof: Duration,
+    /// Time for which a copy that could not be proved still puts off repair: by default most peers and lines
+    /// that fail are back by then.
+    pub doubt: Duration,
     /// Time for which replicas may be over the target before the surplus is dropped: by default most peers
     /// that come and go do so faster.
     pub trim: Duration,
@@ -129,6 +139,8 @@ impl Timing {
             cool_down: get(&COOL_DOWN),
             retry: get(&RETRY),
             probe: get(&PROBE),
+            proof: get(&PROOF),
+            doubt: get(&DOUBT),
             trim: get(&TRIM),
             orphan: get(&ORPHAN),
             removed: get(&REMOVED),
@@ -156,6 +168,9 @@ impl Timing {
         }
         if self.probe < Duration::from_secs(1) {
             return Err("timing: probe must be at least 1s");
+        }
+        if self.proof < Duration::from_mins(1) {
+            return Err("timing: proof must be at least 1m");
         }
         // A tick that comes later than half a lease is taken for an absence of the tracker's own.
         if self.lease < self.tick * 4 {

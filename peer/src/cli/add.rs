@@ -94,7 +94,7 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
     if args.wait.is_some() && node.status.session == SessionStatus::Offline {
         return Err(Failure::new(Exit::Unreachable, words::cannot_wait_offline(shown)));
     }
-    plan::warn_of_few_peers(context, &node, context.options.replicas).await;
+    plan::warn_of_few_peers(context, &node, &name, context.options.replicas).await;
     let add = Add {
         path,
         name: name.clone(),

@@ -67,7 +67,6 @@ pub(super) async fn add(
         off_thread(move || find(&path, length, &selection, rules, &own)).await??
     };
     let is_update = wanted.is_update;
-    let target = context.options.replicas.unwrap_or(defaults.replicas).get();
     let mut plan = AddPlan {
         path,
         name: name.to_string(),
@@ -78,7 +77,7 @@ pub(super) async fn add(
         left_out_entries: found.left_out().map(LeftOutEntry::list).unwrap_or_default(),
         fragment_length: found.fragment_length.get(),
         fragments: found.fragments,
-        target,
+        target: context.options.replicas.unwrap_or(defaults.replicas).get(),
         bound_to: None,
         replicas: None,
         peers: None,
@@ -88,6 +87,9 @@ pub(super) async fn add(
     if let Some(node) = node {
         let own = node.status.peer;
         let bound = located(&node.client, &ContentRef::Name(name.clone())).await?;
+        if let (None, Some(location)) = (context.options.replicas, &bound) {
+            plan.target = location.binding.target.get();
+        }
         plan.bound_to = bound
             .as_ref()
             .map(|location| location.binding.content.to_string());
@@ -120,9 +122,9 @@ pub(super) async fn add(
         let fewest = there.map_or(0, |location| location.health.fewest);
         let view = all_peers(&node.client).await?;
         let others = others(&view.peers, own);
-        tell_few_peers(context, target, others);
+        tell_few_peers(context, plan.target, others);
         // One of the replicas is the file itself.
-        let copies = target.saturating_sub(fewest.max(1)).min(others);
+        let copies = plan.target.saturating_sub(fewest.max(1)).min(others);
         let bytes = found.length.saturating_mul(copies.into());
         plan.replicas = Some(fewest);
         plan.peers = Some(others);
@@ -153,20 +155,34 @@ fn tell_few_peers(context: &Context<'_>, target: u32, others: u32) {
 }
 
 /// Says, before something is added or changed, that more replicas are wanted than there are peers; none means
-/// the default. A tracker that does not answer is no reason to wait.
+/// those that the name has, or the default. A tracker that does not answer is no reason to wait.
 pub(super) async fn warn_of_few_peers(
     context: &Context<'_>,
     node: &Attached,
+    name: &Name,
     target: Option<ReplicationTarget>,
 ) {
     if !matches!(node.status.session, SessionStatus::Connected { .. }) {
         return;
     }
-    let view = tokio::time::timeout(WARNING_PATIENCE, all_peers(&node.client)).await;
-    if let Ok(Ok(view)) = view {
-        let target = target.unwrap_or(node.status.defaults.replicas);
-        tell_few_peers(context, target.get(), others(&view.peers, node.status.peer));
+    let asking = async {
+        let peers = all_peers(&node.client).await.ok()?.peers;
+        let present = match target {
+            Some(target) => Some(target),
+            None => target_of(&node.client, name).await,
+        };
+        Some((peers, present.unwrap_or(node.status.defaults.replicas)))
+    };
+    if let Ok(Some((peers, target))) = tokio::time::timeout(WARNING_PATIENCE, asking).await {
+        tell_few_peers(context, target.get(), others(&peers, node.status.peer));
     }
+}
+
+/// Returns the target of a name, if it is bound.
+async fn target_of(client: &ControlClient, name: &Name) -> Option<ReplicationTarget> {
+    let located = locate(client, ContentRef::Name(name.clone()), 1).await.ok()?;
+    // A name that is not bound may read as a path inside a directory.
+    (located.binding.name == *name).then_some(located.binding.target)
 }
 
 /// Says that the fragments of a content that is known already have another length than is wanted.

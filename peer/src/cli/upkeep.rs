@@ -165,7 +165,7 @@ pub(super) async fn set_target(
         expected: None,
     };
     let node = context.require().await?;
-    plan::warn_of_few_peers(context, &node, Some(target)).await;
+    plan::warn_of_few_peers(context, &node, &set.name, Some(target)).await;
     let bound = node.client.set_target(&set).await;
     let bound = bound.map_err(|error| no_such_name(words::change_replicas(&set.name), &error))?;
     context.out.json(&Targeted::from(&bound));

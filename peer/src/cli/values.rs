@@ -60,7 +60,7 @@ pub(super) async fn put(context: &Context<'_>, args: PutArgs) -> Result<(), Fail
         target: args.replicas.or(context.options.replicas),
         wait: args.wait.is_some(),
     };
-    plan::warn_of_few_peers(context, &node, put.target).await;
+    plan::warn_of_few_peers(context, &node, &name, put.target).await;
     let refused = |error: RemoteError| Failure::of(words::put(&what), &error);
     let mut events = node.client.put_value(put).await.map_err(refused)?;
     context.warn_of_leaving(&name);

@@ -18,6 +18,7 @@ pub mod scan;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use shared::collection::{Catalog, CatalogError, MAX_BYTES};
 use shared::model::{ContentId, Manifest, Name, Parts};
@@ -50,13 +51,33 @@ pub fn parts_held(store: &DiskStore, content: ContentId) -> Result<Option<Parts>
     }
     let catalog = read_catalog(store, content)?;
     let held = |part: &ContentId| {
-        let entry = store.entry(*part).filter(|entry| entry.held.is_full());
-        entry.map(|entry| entry.manifest).ok_or(CollectionError::PartGone)
+        let entry = store.entry(*part).ok_or(CollectionError::PartGone)?;
+        require_no_absence(&entry)?;
+        let whole = Some(entry).filter(|entry| entry.held.is_full());
+        whole.map(|entry| entry.manifest).ok_or(CollectionError::PartGone)
     };
     let manifests: Vec<Manifest> = catalog.parts().iter().map(held).collect::<Result<_, _>>()?;
     Parts::new(manifests)
         .map(Some)
         .map_err(|error| CollectionError::Refused(error.to_string()))
+}
+
+/// Refuses a content whose file is away for now: its publication waits until it is back.
+///
+/// # Errors
+/// [`StoreError::Away`].
+pub fn require_no_absence(entry: &Entry) -> Result<(), StoreError> {
+    match entry.away {
+        Some(away) => {
+            let path = match &entry.place {
+                Place::File(path) => path.clone(),
+                Place::Store | Place::Partial { .. } => PathBuf::new(),
+            };
+            let absence = away.absence;
+            Err(StoreError::Away { path, absence })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Returns the parts of the collections that wait to be published: nothing else refers to those parts yet,

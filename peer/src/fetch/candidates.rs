@@ -2,8 +2,8 @@
 //!
 //! Anybody can say that it holds a content, so a crowd of peers that do not have it may stand beside the one
 //! that does. First come those from which this node has read before, then those that the tracker believes
-//! ([`SourceRank`]): publishers, keepers. Both are *trusted* with a place of their own. All others are tried a
-//! few at a time. Those that have failed come after their equals, and those that failed a moment ago last.
+//! ([`SourceRank`]): publishers, keepers. Both are *trusted* with a place of their own. All others are tried
+//! a few at a time. Those that have failed come after their equals, and those that failed a moment ago last.
 
 use std::collections::BTreeMap;
 

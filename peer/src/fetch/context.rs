@@ -27,6 +27,9 @@ pub trait FindSources: Send + Sync + 'static {
 
     /// Takes note that a peer which was found could not be dialled.
     fn report_unreached(&self, _peer: PeerId, _error: &str) {}
+
+    /// Takes note that a peer has delivered verified bytes of a content.
+    fn report_received(&self, _content: ContentId, _from: PeerId) {}
 }
 
 /// Everything that is shared by the jobs of one fetcher.

@@ -255,8 +255,10 @@ impl Driver {
         let content = self.manifest.content();
         match outcome {
             Outcome::Delivered(delivery) => {
-                self.sources.delivered(source);
                 self.context.records().delivered(source, self.context.clock.now());
+                if self.sources.delivered(source) {
+                    self.context.finder.report_received(content, source);
+                }
                 let length = self.manifest.len_of(fragment);
                 self.partials.remove(fragment);
                 self.commits.push(delivery, length);

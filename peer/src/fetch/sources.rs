@@ -114,8 +114,8 @@ impl Sources {
         self.candidates.offer(offered);
     }
 
-    /// Chooses sources to connect to that are not `refused`, the best first (see [`Candidates`]): trusted ones
-    /// while there are places, others a few at a time. Those that are put off are chosen only with
+    /// Chooses sources to connect to that are not `refused`, the best first (see [`Candidates`]): trusted
+    /// ones while there are places, others a few at a time. Those that are put off are chosen only with
     /// `again`. They count as connected from now on.
     pub(super) fn add(
         &mut self,
@@ -353,13 +353,16 @@ impl Sources {
     }
 
     /// Notes that the source delivered a fragment.
-    pub(super) fn delivered(&mut self, source: PeerId) {
+    pub(super) fn delivered(&mut self, source: PeerId) -> bool {
+        let mut is_first = false;
         if let Some(given) = self.given.get_mut(&source) {
+            is_first = given.fragments == 0;
             given.fragments += 1;
         }
         if let Some(connected) = self.connected.get_mut(&source) {
             connected.stall = self.limits.stall;
         }
+        is_first
     }
 
     /// Allows a source that was silent for too long a longer time.

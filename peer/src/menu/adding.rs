@@ -44,8 +44,8 @@ impl Menu<'_> {
             self.console.say(words::nothing_added());
             return Ok(());
         };
-        // Where nothing is chosen, the name's present target stays, or the default of the moment of publication
-        // is taken.
+        // Where nothing is chosen, the name's present target stays, or the default of the moment of
+        // publication is taken.
         let target = chosen.or(self.options.replicas);
         let add = Add {
             path,

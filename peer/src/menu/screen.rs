@@ -232,6 +232,7 @@ mod tests {
             pending_publications: 0,
             refused_publications: 0,
             lost: shared::model::LostFiles::default(),
+            suspended: shared::model::SuspendedFiles::default(),
             uptime: Duration::ZERO,
             bytes_sent: 0,
             bytes_received: 0,

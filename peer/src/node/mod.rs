@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use proto::accept::{self, Door, Services};
@@ -24,6 +25,7 @@ use shared::refusal::{of_place, remedy};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode, Failure};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tracing::info;
 
 pub use config::NodeConfig;
@@ -197,7 +199,7 @@ impl NodeHandle {
         adjustable.tell(config.in_force.clone());
         let scrub = adjustable.scrub.subscribe();
         let scrubber = Scrubber::start(Arc::clone(&store), scrub, clock.clone(), &tasks);
-        let watching = watch_files(Arc::clone(&store), fetcher.clone(), tasks.clone());
+        let watching = watch_files(Arc::clone(&store), fetcher.clone(), clock.clone(), tasks.clone());
         let node = Arc::new(Node {
             store,
             identity: Arc::clone(&identity),
@@ -343,28 +345,36 @@ fn announce(config: &NodeConfig, listening: &Listening, token: &str) -> Result<(
     })
 }
 
-/// Withdraws shared files that their owners have changed or deleted, and forgets contents of which nothing is
-/// here and nothing is under way.
-async fn watch_files(store: Arc<DiskStore>, fetcher: Fetcher, tasks: Tasks) {
+/// Looks after the files that users share, and forgets contents of which nothing is here and nothing is under
+/// way. Files that may be those that were away are read beside it.
+async fn watch_files(store: Arc<DiskStore>, fetcher: Fetcher, clock: Clock, tasks: Tasks) {
     let mut interval = tokio::time::interval(WATCH_INTERVAL);
+    let (mut last, mut reading) = (clock.now(), None::<JoinHandle<()>>);
+    let stopping = Arc::new(AtomicBool::new(false));
     loop {
         tokio::select! {
-            () = tasks.token().cancelled() => return,
+            () = tasks.token().cancelled() => {
+                stopping.store(true, Ordering::Relaxed);
+                return;
+            }
             _ = interval.tick() => {}
         }
-        let store = Arc::clone(&store);
-        let fetching: BTreeSet<ContentId> = fetcher.contents().into_iter().collect();
+        let now = clock.now();
+        let passed = now.since(std::mem::replace(&mut last, now));
+        let (watched, fetching) = (Arc::clone(&store), fetcher.contents());
+        let fetching: BTreeSet<ContentId> = fetching.into_iter().collect();
         let look = move || {
-            let changed = store.check_files();
-            (
-                changed,
-                store.forget_leftovers(|content| fetching.contains(&content)),
-            )
+            let looked = watched.check_files(passed);
+            let left_over = watched.forget_leftovers(|content| fetching.contains(&content));
+            (looked.doubtful, left_over)
         };
         match crate::blocking::blocking(look).await {
-            Ok((changed, left_over)) => {
-                for content in changed {
-                    tracing::warn!(content = %content.short(), "a shared file changed or is gone; withdrawn");
+            Ok((doubtful, left_over)) => {
+                let is_reading = reading.as_ref().is_some_and(|reading| !reading.is_finished());
+                if !doubtful.is_empty() && !is_reading {
+                    let (store, stopping) = (Arc::clone(&store), Arc::clone(&stopping));
+                    let read = move || store.verify_files(&doubtful, &stopping);
+                    reading = Some(tokio::task::spawn_blocking(read));
                 }
                 match left_over {
                     Ok(gone) => gone.iter().for_each(|content| {

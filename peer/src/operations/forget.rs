@@ -25,6 +25,9 @@ const RELEASE_WAIT: Duration = Duration::from_secs(1);
 /// The time for which a release is asked for: longer than a new session takes.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
 
+/// The pause before a release is asked for again that the tracker puts off.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// Contents of a directory that the tracker is asked for at once.
 const AT_ONCE: usize = 8;
 
@@ -118,10 +121,22 @@ async fn released(node: &Node, content: ContentId) -> Result<(), Failure> {
         Some(_) => {}
     }
     let mut changes = node.store.subscribe();
+    let mut delay = None;
     let asking = async {
         loop {
             let upkeep = node.upkeep().await?;
-            upkeep.release(node.identity.peer(), content).await?;
+            let (peer, run) = (node.identity.peer(), node.identity.run());
+            match upkeep.release(peer, run, content).await {
+                Ok(()) => {}
+                // Other copies are being looked at, or the tracker has not heard of this one yet.
+                Err(error) if error.code() == ErrorCode::Unavailable => {
+                    delay = Some(Failure::from(error));
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+                Err(error) => return Err(Failure::from(error)),
+            }
+            delay = None;
             // An order that crossed an announce was refused, and an order may be lost with its session.
             let gone = is_gone(node, content, &mut changes);
             if let Ok(is_gone) = tokio::time::timeout(RELEASE_WAIT, gone).await {
@@ -131,10 +146,10 @@ async fn released(node: &Node, content: ContentId) -> Result<(), Failure> {
     };
     match tokio::time::timeout(RELEASE_PATIENCE, asking).await {
         Ok(answer) => answer,
-        Err(_) => {
+        Err(_) => Err(delay.unwrap_or_else(|| {
             let text = format!("the tracker's leave to drop {} does not arrive", content.short());
-            Err(Failure::new(ErrorCode::DeadlineExceeded, text))
-        }
+            Failure::new(ErrorCode::DeadlineExceeded, text)
+        })),
     }
 }
 

@@ -151,7 +151,7 @@ pub(super) async fn room(get: &Get, manifest: &Manifest, entry: Option<Entry>) -
         _ => manifest.length(),
     };
     let output = get.output.clone();
-    try_blocking(move || Room::beside(&output, needed)).await
+    try_blocking(move || Room::for_output(&output, needed)).await
 }
 
 /// Gives the output the mode, time and holes that it is to have.

@@ -36,10 +36,10 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
             store.content_count(),
             store.usage(),
             (store.count_pending()?, store.count_refused()?),
-            store.lost()?,
+            (store.lost()?, store.files_away()),
         ))
     };
-    let (contents, usage, (pending, refused), lost) = try_blocking(ask).await?;
+    let (contents, usage, (pending, refused), (lost, suspended)) = try_blocking(ask).await?;
     Ok(Status {
         peer: node.identity.peer(),
         incarnation: node.identity.incarnation(),
@@ -57,6 +57,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
         refused_publications: u32::try_from(refused).unwrap_or(u32::MAX),
         lost,
+        suspended,
         uptime: node.clock.now().since(node.started),
         bytes_sent: node.counters.sent(),
         bytes_received: node.counters.received(),
@@ -160,6 +161,7 @@ pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
                     Place::File(path) | Place::Partial { output: path, .. } => Some(path),
                 },
                 is_pending,
+                absence: entry.away.map(|away| away.absence),
                 refused: publications.iter().filter_map(reason).collect(),
             })
         };

@@ -13,7 +13,8 @@ use shared::{Coded as _, ErrorCode, Failure};
 use super::Node;
 use super::extent::about;
 use crate::blocking::blocking;
-use store::FragmentStore as _;
+use crate::collection::{read_catalog, require_no_absence};
+use store::{FragmentStore as _, StoreError};
 
 /// Returns how far a drain is, of this node unless a peer is named. Publications that no tracker has heard of
 /// keep this node from being safe.
@@ -47,6 +48,7 @@ pub(crate) async fn why(node: &Node, what: &Asked, may_fetch: bool) -> Result<Wh
     match about(node, what.clone(), may_fetch, ask).await {
         Ok((mut why, _)) => {
             why.fetch = fetch_of(node, Some(why.content), Some(&why.name)).await?;
+            why.reasons.extend(away(node, why.content).await?);
             Ok(why)
         }
         // Without a tracker a fetch is waiting all the more.
@@ -95,6 +97,30 @@ pub(crate) async fn locate(node: &Node, locate: &Locate, may_fetch: bool) -> Res
         size.length = length;
     }
     Ok(location)
+}
+
+/// Returns the reason that this node's own file with a content, or one of a directory's, is away.
+async fn away(node: &Node, content: ContentId) -> Result<Option<Reason>, Failure> {
+    let away = node
+        .with_store(move |store| {
+            let parts = match store.is_collection(content)? {
+                true => read_catalog(&**store, content).map(|catalog| catalog.parts().to_vec()),
+                false => Ok(Vec::new()),
+            };
+            let of = parts.unwrap_or_default().into_iter().chain([content]);
+            let entries = of.filter_map(|content| store.entry(content));
+            let away = entries.filter_map(|entry| require_no_absence(&entry).err());
+            Ok::<_, StoreError>(away.map(|away| away.to_string()).collect::<Vec<_>>())
+        })
+        .await?;
+    let count = away.len();
+    Ok(away.into_iter().next().map(|first| Reason {
+        code: ReasonCode::FileAway,
+        detail: match count {
+            1 => first,
+            _ => format!("{first}; {count} files of it are away"),
+        },
+    }))
 }
 
 /// Returns the state of the fetches of a content or name, added up: of a directory there are several.

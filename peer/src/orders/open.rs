@@ -5,10 +5,12 @@
 //! in any case, and is fetched on beside the workers. At most [`MAX_RUNNING`] are fetched at a time: one more
 //! pushes out the one of them that has received nothing for the longest time. So the first order in the queue
 //! begins within a turn, whatever the others do. An order for which nothing came for [`STALL`] is given up.
+//! Orders of which nothing has come take a limited number of bytes together, or are a single one: nobody has
+//! proved that such a content exists. The room of an order that ends before it is carried out is given back.
 //!
 //! Deliberately absent: the store, and the choice of sources.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use shared::model::{ContentId, Epoch, FragmentSet, Manifest, Source, Timestamp};
@@ -56,6 +58,8 @@ pub enum Action {
     End(OrderNumber),
     /// Tell the tracker that nothing came for this content for so long.
     GiveUp(ContentId, Duration),
+    /// Give back the room of these fragments, as far as they are not held, before the next action.
+    GiveBack(ContentId, FragmentSet),
 }
 
 /// Result of [`OpenOrders::ended`].
@@ -74,6 +78,10 @@ pub enum Ending {
 pub struct OpenOrders {
     orders: BTreeMap<OrderNumber, Order>,
     last: OrderNumber,
+    /// Fragments whose room is to be given back.
+    unused: VecDeque<(ContentId, FragmentSet)>,
+    /// Bytes that orders of which nothing has come may take together; no limit until one is set.
+    unproved_limit: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -164,11 +172,27 @@ impl OpenOrders {
         run.has_worker &= took < TURN && !(is_held_up && took >= BEGINNING);
     }
 
+    /// Limits the bytes that orders of which nothing has come may take together.
+    pub const fn limit_unproved(&mut self, bytes: u64) {
+        self.unproved_limit = Some(bytes);
+    }
+
     /// Takes note that a fetch has ended.
     pub fn ended(&mut self, number: OrderNumber) -> Ending {
         let Some(order) = self.orders.remove(&number) else {
             return Ending::PutOff;
         };
+        // An order that is pushed out keeps the room in which something has come already.
+        let is_kept = matches!(
+            order.state,
+            State::Leaving {
+                why: Leaving::PushedOut(None) | Leaving::Withdrawn,
+                ..
+            }
+        );
+        if !is_kept {
+            self.give_back(&order.assignment);
+        }
         match order.state {
             State::Leaving { why, .. } => match why {
                 Leaving::PushedOut(still_since) => {
@@ -195,7 +219,10 @@ impl OpenOrders {
 
     /// Returns the next thing to do, if there is one now.
     pub fn next(&mut self, now: Timestamp) -> Option<Action> {
-        self.tell_leaving()
+        let unused = self.unused.pop_front();
+        unused
+            .map(|(content, fragments)| Action::GiveBack(content, fragments))
+            .or_else(|| self.tell_leaving())
             .or_else(|| self.give_up(now))
             .or_else(|| self.begin(now))
     }
@@ -203,7 +230,12 @@ impl OpenOrders {
     /// Whether nothing is open.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.orders.is_empty()
+        self.orders.is_empty() && self.unused.is_empty()
+    }
+
+    fn give_back(&mut self, assignment: &Assignment) {
+        let content = assignment.manifest.content();
+        self.unused.push_back((content, assignment.fragments.clone()));
     }
 
     fn put(&mut self, assignment: Assignment, line: Line) {
@@ -213,8 +245,17 @@ impl OpenOrders {
     }
 
     fn drop_those(&mut self, why: Leaving, is_meant: impl Fn(&Assignment) -> bool) {
-        self.orders
-            .retain(|_, order| !matches!(order.state, State::Waiting(_)) || !is_meant(&order.assignment));
+        let is_waiting = |order: &mut Order| matches!(order.state, State::Waiting(_));
+        let dropped = self
+            .orders
+            .extract_if(.., |_, order| is_waiting(order) && is_meant(&order.assignment));
+        let dropped: Vec<Order> = dropped.map(|(_, order)| order).collect();
+        for order in dropped {
+            // What was evicted or forgotten takes no room.
+            if why != Leaving::Withdrawn {
+                self.give_back(&order.assignment);
+            }
+        }
         for order in self
             .orders
             .values_mut()
@@ -251,7 +292,8 @@ impl OpenOrders {
         let order = self.orders.get_mut(&number)?;
         let content = order.assignment.manifest.content();
         if let State::Waiting(_) = order.state {
-            self.orders.remove(&number);
+            let order = self.orders.remove(&number)?;
+            self.give_back(&order.assignment);
         } else {
             let (why, is_told) = (Leaving::GivenUp, false);
             order.state = State::Leaving { why, is_told };
@@ -268,9 +310,12 @@ impl OpenOrders {
             return None;
         }
         let (number, line) = self.first_in_line()?;
-        if running >= MAX_RUNNING {
+        let is_over_limit = self.exceeds_unproved(number);
+        if running >= MAX_RUNNING || is_over_limit {
             // An order that was begun before waits until there is a place.
-            return (line == Line::New).then(|| self.push_out()).flatten();
+            return (line == Line::New)
+                .then(|| self.push_out(is_over_limit))
+                .flatten();
         }
         let still_since = match line {
             Line::New => None,
@@ -284,6 +329,19 @@ impl OpenOrders {
             moved_at: still_since.unwrap_or(now),
         });
         Some(Action::Begin(number, order.assignment.clone()))
+    }
+
+    /// Whether an order has to wait until others of which nothing has come give their room back.
+    fn exceeds_unproved(&self, number: OrderNumber) -> bool {
+        let bytes = |order: &Order| {
+            let assignment = &order.assignment;
+            assignment.manifest.bytes_in(&assignment.fragments)
+        };
+        let unproved = self.orders.values().filter(|order| order.state.is_unproved());
+        let before = unproved.map(bytes).fold(0, u64::saturating_add);
+        let next = self.orders.get(&number).map_or(0, bytes);
+        let limit = self.unproved_limit.unwrap_or(u64::MAX);
+        before > 0 && before.saturating_add(next) > limit
     }
 
     /// Returns the order that begins next: the first new one, or else the first that was begun before. A
@@ -301,8 +359,9 @@ impl OpenOrders {
         waiting.min_by_key(|(number, line)| (*line != Line::New, *number))
     }
 
-    /// Ends the fetch without a worker that has received nothing for the longest time, one at a time.
-    fn push_out(&mut self) -> Option<Action> {
+    /// Ends the fetch without a worker that has received nothing for the longest time, one at a time; only
+    /// one of which nothing at all has come if it `must_be_unproved`.
+    fn push_out(&mut self, must_be_unproved: bool) -> Option<Action> {
         let is_pushed_out = |order: &Order| matches!(order.state, State::Leaving { .. });
         if self.orders.values().any(is_pushed_out) {
             return None;
@@ -311,7 +370,9 @@ impl OpenOrders {
             .orders
             .iter()
             .filter_map(|(number, order)| match order.state {
-                State::Running(run) if !run.has_worker => Some((run, *number)),
+                State::Running(run) if !run.has_worker && (run.useful == 0 || !must_be_unproved) => {
+                    Some((run, *number))
+                }
                 _ => None,
             });
         let (run, number) = idle.min_by_key(|(run, number)| (run.moved_at, *number))?;
@@ -339,6 +400,15 @@ impl State {
                 ..
             }
         )
+    }
+
+    /// Whether the order has room, and nothing of it has come.
+    const fn is_unproved(self) -> bool {
+        match self {
+            Self::Running(run) => run.useful == 0,
+            Self::Leaving { why, .. } => matches!(why, Leaving::PushedOut(Some(_)) | Leaving::GivenUp),
+            Self::Waiting(_) => false,
+        }
     }
 
     /// Returns the time since which nothing has come, of an order that was begun.

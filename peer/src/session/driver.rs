@@ -25,6 +25,7 @@ use super::entrance::{self, Acquaintances, Found as Tracker, Known};
 use super::machine::{End, Found, Input, LookUp, Output, Session};
 use super::probes::Probes;
 use super::protected::Protected;
+use super::samples::{Deliveries, Samples};
 use super::{Connection, NetworkStatus, Wish};
 use crate::blocking::{blocking, try_blocking};
 use crate::fetch::Arrivals;
@@ -87,6 +88,8 @@ pub(super) struct Driver {
     pub(super) lost: watch::Sender<Option<Timestamp>>,
     pub(super) protected: Protected,
     pub(super) probes: Probes,
+    pub(super) samples: Samples,
+    pub(super) deliveries: Deliveries,
     /// Whether this run was refused as a copy and has not been welcome since.
     pub(super) was_refused: bool,
 }
@@ -114,7 +117,12 @@ struct Attempt<'a> {
     tracker: Tracker,
     was_welcomed: bool,
     visitor_host: Option<IpAddr>,
+    /// The way back of what was found before evictions: an earlier session's answers reach no later one.
+    looked: mpsc::Sender<Input>,
 }
+
+/// Looks at other copies that may wait for their session.
+const LOOKS: usize = 16;
 
 /// Changes that may have to be announced.
 struct Changes {
@@ -278,14 +286,16 @@ impl Driver {
             };
             let outcome = match found {
                 Ok(tracker) => {
+                    let (looked, looks) = mpsc::channel(LOOKS);
                     let mut attempt = Attempt {
                         wish,
                         entry,
                         tracker,
                         was_welcomed: false,
                         visitor_host: None,
+                        looked,
                     };
-                    let outcome = self.session(&mut attempt, stop).await;
+                    let outcome = self.session(&mut attempt, looks, stop).await;
                     *was_welcomed = attempt.was_welcomed;
                     let tracker = &attempt.tracker.tracker;
                     if let Ok(Ended::CopyOf(of)) = &outcome {
@@ -315,6 +325,7 @@ impl Driver {
     async fn session(
         &mut self,
         attempt: &mut Attempt<'_>,
+        mut looks: mpsc::Receiver<Input>,
         stop: &CancellationToken,
     ) -> Result<Ended, RemoteError> {
         // Subscribed before anything is looked up, so that no change falls between.
@@ -355,9 +366,10 @@ impl Driver {
                 },
                 () = self.protected.ended() => Input::ProtectionEnded,
                 Some(report) = self.deps.reports.recv(), if is_open => Input::Say(report),
+                Some(looked) = looks.recv() => looked,
                 () = sleep(due) => {
-                    let (used, disk_free) = used();
-                    Input::TimeUp { used, disk_free }
+                    let ((used, disk_free), received) = (used(), self.deliveries.take());
+                    Input::TimeUp { used, disk_free, received }
                 }
             };
             if let Input::Welcomed(welcome) = &input {
@@ -384,6 +396,7 @@ impl Driver {
             traits: RunTraits {
                 is_transient: deps.is_transient,
                 can_probe: true,
+                can_check: true,
                 disk_free: deps.store.disk_free(),
                 was_refused: self.was_refused,
             },
@@ -421,6 +434,7 @@ impl Driver {
             }
             Output::Opened(epoch) => self.opened(attempt, epoch)?,
             Output::Report(report) => wire.send(report).await?,
+            Output::Look(order) => self.samples.look(order, attempt.looked.clone()),
             Output::Obey(order) => self.obey(order).await,
             Output::Refused(refusal) => debug!(%refusal, "order not carried out"),
             // The loop ends with it.
@@ -505,6 +519,12 @@ impl Driver {
             Order::Reach { failure, .. } => self.take_reach(failure),
             Order::Adopt { defaults, .. } => drop(self.defaults.send_replace(defaults)),
             Order::Probe { probe, address, .. } => self.probes.begin(probe, address),
+            Order::Check {
+                check,
+                holder,
+                sample,
+                ..
+            } => self.samples.check(check, holder.address, sample),
             Order::Remember(mark) => {
                 let identity = Arc::clone(&self.deps.identity);
                 if let Err(error) = try_blocking(move || identity.remember(mark)).await {

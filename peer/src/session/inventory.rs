@@ -55,6 +55,9 @@ pub enum Refusal {
     /// Something happened to the content that the tracker was not told.
     #[error("the content has changed since it was announced last")]
     Untold,
+    /// A copy that was to remain could not be read.
+    #[error("a copy that is to remain could not be read")]
+    Unread,
 }
 
 impl Inventory {
@@ -93,7 +96,8 @@ impl Inventory {
             | Order::Ask { .. }
             | Order::Reach { .. }
             | Order::Adopt { .. }
-            | Order::Probe { .. } => return,
+            | Order::Probe { .. }
+            | Order::Check { .. } => return,
         };
         if epoch == self.epoch {
             self.note(content);
@@ -248,6 +252,7 @@ mod tests {
             content,
             reason: EvictReason::Unreferenced,
             as_of_sequence,
+            remaining: Vec::new(),
         }
     }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use shared::model::{
     ContentId, DigestBuckets, Epoch, FragmentSet, Hello, HelloRefusal, Holding, HoldingsDigest, HostPort,
-    Incarnation, Numbered, Order, Report, Timestamp, Welcome,
+    Incarnation, Numbered, Order, PeerId, Received, Report, SampleOutcome, Timestamp, Welcome,
 };
 
 use super::inventory::{Inventory, Refusal};
@@ -43,6 +43,10 @@ pub struct Session {
     phase: Phase,
     inventory: Inventory,
     protected: Protected,
+    /// Contents whose eviction waits for a look at the copies that remain.
+    looking: BTreeSet<ContentId>,
+    /// Deliveries that wait for a heartbeat.
+    received: Vec<Received>,
     /// The run that says hello, and the newest epoch that it has seen.
     run: Incarnation,
     seen: Epoch,
@@ -93,6 +97,15 @@ pub enum Input {
         used: u64,
         /// Bytes that its disk has free, if it knows.
         disk_free: Option<u64>,
+        /// Holders that have delivered something since the last time.
+        received: Vec<Received>,
+    },
+    /// The answer to [`Output::Look`].
+    Looked {
+        /// The order.
+        order: Order,
+        /// Holders of copies that were to remain and could not be read.
+        unread: Vec<(PeerId, SampleOutcome)>,
     },
     /// The peer leaves this network, stops, or has to register anew.
     Leave,
@@ -113,6 +126,9 @@ pub enum Output {
     Opened(Epoch),
     /// Send a report.
     Report(Numbered<Report>),
+    /// Read a block of every copy that is to remain, and answer with [`Input::Looked`]: the eviction is
+    /// obeyed then, if it still may be.
+    Look(Order),
     /// Carry out an order.
     Obey(Order),
     /// An order is not carried out.
@@ -221,6 +237,8 @@ impl Session {
             phase: Phase::Introducing(Box::new(hello)),
             inventory: Inventory::new(),
             protected,
+            looking: BTreeSet::new(),
+            received: Vec::new(),
             announce_at: None,
         };
         (session, vec![Output::LookUp(LookUp::Digest)])
@@ -271,7 +289,15 @@ impl Session {
             (Input::Say(report), Phase::Open { .. }) => vec![self.report(report)],
             // The tracker finds out by its deadline.
             (Input::Say(_), _) => Vec::new(),
-            (Input::TimeUp { used, disk_free }, _) => self.time_up(now, used, disk_free),
+            (
+                Input::TimeUp {
+                    used,
+                    disk_free,
+                    received,
+                },
+                _,
+            ) => self.time_up(now, used, disk_free, received),
+            (Input::Looked { order, unread }, _) => self.looked(order, unread),
             (Input::Leave, phase) => {
                 let is_known = matches!(phase, Phase::Listing { .. } | Phase::Open { .. });
                 let farewell = is_known.then(|| self.report(Report::Leave));
@@ -360,9 +386,17 @@ impl Session {
     }
 
     fn ordered(&mut self, order: Order) -> Vec<Output> {
-        let judged = self
-            .inventory
-            .judge(&order, |content| self.protected.contains(content));
+        let judged = self.judge(&order);
+        if judged.is_ok()
+            && let Order::Evict {
+                content, remaining, ..
+            } = &order
+            && !remaining.is_empty()
+        {
+            // A repeated order is answered with the first. The copy is announced after the look.
+            let is_new = self.looking.insert(*content);
+            return is_new.then_some(Output::Look(order)).into_iter().collect();
+        }
         // Its end does not matter: the tracker is told what is here then.
         self.inventory.answer(&order);
         vec![match judged {
@@ -372,7 +406,46 @@ impl Session {
         }]
     }
 
-    fn time_up(&mut self, now: Timestamp, used: u64, disk_free: Option<u64>) -> Vec<Output> {
+    /// Goes on with an eviction after a look at the copies that remain; much may have happened meanwhile.
+    fn looked(&mut self, order: Order, unread: Vec<(PeerId, SampleOutcome)>) -> Vec<Output> {
+        let Order::Evict { content, .. } = order else {
+            return Vec::new();
+        };
+        if !self.looking.remove(&content) {
+            return Vec::new();
+        }
+        let judged = self.judge(&order);
+        let judged = judged.and_then(|()| match unread.is_empty() {
+            true => Ok(()),
+            false => Err(Refusal::Unread),
+        });
+        let kept = unread.into_iter().map(|(holder, outcome)| Report::Kept {
+            content,
+            holder,
+            outcome,
+        });
+        let mut outputs: Vec<_> = kept.map(|kept| self.report(kept)).collect();
+        self.inventory.answer(&order);
+        outputs.push(match judged {
+            Ok(()) => Output::Obey(order),
+            Err(refusal) => Output::Refused(refusal),
+        });
+        outputs
+    }
+
+    fn judge(&self, order: &Order) -> Result<(), Refusal> {
+        self.inventory
+            .judge(order, |content| self.protected.contains(content))
+    }
+
+    fn time_up(
+        &mut self,
+        now: Timestamp,
+        used: u64,
+        disk_free: Option<u64>,
+        received: Vec<Received>,
+    ) -> Vec<Output> {
+        self.received.extend(received);
         let mut outputs = Vec::new();
         if let Phase::Open {
             heartbeat,
@@ -381,7 +454,13 @@ impl Session {
             && *heartbeat_at <= now
         {
             *heartbeat_at = now.after(*heartbeat);
-            outputs.push(self.report(Report::Heartbeat { used, disk_free }));
+            let most = self.received.len().min(Received::MOST);
+            let received = self.received.drain(..most).collect();
+            outputs.push(self.report(Report::Heartbeat {
+                used,
+                disk_free,
+                received,
+            }));
         }
         outputs.extend(self.announce_due(now));
         outputs

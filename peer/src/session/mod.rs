@@ -11,21 +11,26 @@ mod inventory;
 mod machine;
 mod probes;
 mod protected;
+mod samples;
 #[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::RemoteError;
 use proto::client::{CatalogClient, Gateways, UpkeepClient};
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
-use shared::model::{ContentId, DialFailure, Epoch, HostPort, NetworkDefaults, PeerId, Report, Timestamp};
+use shared::model::{
+    ContentId, DialFailure, Epoch, HostPort, NetworkDefaults, PeerId, Received, Report, Timestamp,
+};
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{mpsc, watch};
 
 use probes::Probes;
+use samples::{Deliveries, Samples};
 
 pub use driver::SessionDeps;
 pub use entrance::Acquaintances;
@@ -83,6 +88,7 @@ pub struct Network {
     clock: Clock,
     protected: Protected,
     reports: mpsc::Sender<Report>,
+    deliveries: Deliveries,
 }
 
 /// A wish of the user: the latest one counts.
@@ -117,9 +123,11 @@ impl Network {
         let (lost_tx, lost) = watch::channel(None);
         let clock = deps.clock.clone();
         let protected = Protected::default();
-        let reports = deps.reporter.clone();
+        let (reports, deliveries) = (deps.reporter.clone(), Deliveries::default());
         let driver = driver::Driver {
             probes: Probes::new(reports.clone(), tasks.clone()),
+            samples: Samples::new(reports.clone(), Arc::clone(&deps.store), tasks.clone()),
+            deliveries: deliveries.clone(),
             was_refused: false,
             deps,
             wishes,
@@ -143,12 +151,18 @@ impl Network {
             clock,
             protected,
             reports,
+            deliveries,
         }
     }
 
     /// Tells the tracker that a peer could not be dialled. Without room nothing happens: others may tell it.
     pub fn report_unreached(&self, peer: PeerId, error: String) {
         drop(self.reports.try_send(Report::Unreached { peer, error }));
+    }
+
+    /// Tells the tracker with the next heartbeat that a peer has delivered verified bytes.
+    pub fn report_received(&self, content: ContentId, from: PeerId) {
+        self.deliveries.note(Received { content, from });
     }
 
     /// Returns the session's status.

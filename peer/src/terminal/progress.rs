@@ -166,6 +166,9 @@ impl Drop for Progress<'_> {
 /// The columns of a terminal that does not tell its width.
 const COLUMNS: usize = 80;
 
+/// Characters of a remark without which it would say nothing.
+const LEAST_REMARK: usize = 24;
+
 /// The most and the fewest columns of a bar; a narrower one says nothing.
 const BAR_COLUMNS: (usize, usize) = (6, 30);
 
@@ -198,7 +201,11 @@ impl Bar<'_> {
     pub fn line(&self, columns: usize) -> String {
         let label = shortened(self.label, columns / 3 + 4);
         let mut narrowest = label.clone();
-        for figures in self.figures() {
+        let all = self.figures();
+        if let Some(line) = self.with_a_short_remark(&label, &all, columns) {
+            return line;
+        }
+        for figures in all {
             let used = label.chars().count() + 2 + figures.chars().count();
             if used > columns {
                 narrowest = format!("{label}: {figures}");
@@ -215,6 +222,16 @@ impl Bar<'_> {
             return format!("{label} [{bar:<room$}] {figures}");
         }
         shortened(&narrowest, columns)
+    }
+
+    /// Returns the line with the beginning of a remark that does not fit, if a good part of it does.
+    fn with_a_short_remark(&self, label: &str, all: &[String], columns: usize) -> Option<String> {
+        let [whole, bare, ..] = all else { return None };
+        let used = |figures: &String| label.chars().count() + 2 + figures.chars().count();
+        let room = columns.saturating_sub(used(bare) + 2);
+        let is_long = !self.remark.is_empty() && used(whole) > columns;
+        (is_long && room >= LEAST_REMARK)
+            .then(|| format!("{label}: {bare}, {}", shortened(self.remark, room)))
     }
 
     /// Returns the figures, the most detailed first.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use proto::messages::control::{EntryKind, Listed, LocalContent, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
-    Binding, ByteCount, ByteRate, ContentState, DialFailure, DrainStatus, Durability, FragmentSet, Health,
-    Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason, ReasonCode,
-    Repair, Revision, RevisionEntry, RevisionState, Share, SourceFault, Survey, Timestamp, Why,
-    format_duration,
+    Absence, Binding, ByteCount, ByteRate, ContentState, DialFailure, DrainStatus, Durability, FragmentSet,
+    Health, Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason,
+    ReasonCode, Repair, Revision, RevisionEntry, RevisionState, Share, SourceFault, Survey, SuspendedFile,
+    SuspendedFiles, Timestamp, Why, format_duration,
 };
 
 use super::output::one_line;
@@ -122,6 +122,7 @@ pub fn contents(contents: &[LocalContent]) -> Table {
 fn role(content: &LocalContent) -> &'static str {
     let is_shown = |(name, _): &(Name, String)| Some(name) == content.name.as_ref();
     match content.is_pending {
+        _ if let Some(absence) = content.absence => words::absence(absence),
         true => words::pending(),
         false if content.refused.iter().any(is_shown) => words::refused(),
         false => words::role(content.role),
@@ -296,14 +297,14 @@ pub fn location(name: &str, location: &Location, columns: Option<usize>) -> Stri
         (words::title_keeps(), Left),
         (words::title_fragments(), Left),
     ]);
-    let row = |peer: &PeerInfo, keeps: bool, fragments: String| {
+    let row = |peer: &PeerInfo, keeps: &str, fragments: String| {
         let zone = peer.zone.as_ref();
         [
             peer.id.short(),
             peer.address.to_string(),
             zone.map_or_else(|| "-".to_owned(), ToString::to_string),
             peer_state(peer),
-            if keeps { words::yes() } else { words::no() }.to_owned(),
+            keeps.to_owned(),
             fragments,
         ]
     };
@@ -313,12 +314,16 @@ pub fn location(name: &str, location: &Location, columns: Option<usize>) -> Stri
             shown = whole.shares.len();
             for share in &whole.shares {
                 let fragments = share_of(share, health.fragments.into());
-                table.row(row(&share.peer, share.kept > 0, fragments));
+                table.row(row(&share.peer, yes_or_no(share.kept > 0), fragments));
             }
         }
         None => {
             for holder in &location.holders {
-                table.row(row(&holder.peer, holder.keeps, ranges(&holder.fragments)));
+                let kept = match holder.proved_at {
+                    Some(_) if holder.keeps => words::yes_proved(),
+                    _ => yes_or_no(holder.keeps),
+                };
+                table.row(row(&holder.peer, kept, ranges(&holder.fragments)));
             }
         }
     }
@@ -335,6 +340,10 @@ pub fn location(name: &str, location: &Location, columns: Option<usize>) -> Stri
         };
     }
     text
+}
+
+fn yes_or_no(is_so: bool) -> &'static str {
+    if is_so { words::yes() } else { words::no() }
 }
 
 /// Returns the part of a directory that a peer has: `all 40`, or `33 of 40`, and how much of it it keeps.
@@ -500,6 +509,9 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
         let told = words::lost_files(files, bytes(status.lost.bytes), place);
         lines.push((words::label_lost(), told));
     }
+    for (n, line) in away(&status.suspended).into_iter().enumerate() {
+        lines.push((if n == 0 { words::label_away() } else { "" }, line));
+    }
     lines.push((
         words::label_version(),
         words::version(&status.version, format_duration(status.uptime)),
@@ -508,6 +520,29 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
     let width = longest.unwrap_or(0).max(10);
     let line = |(label, value): &(&str, String)| format!("{label:<width$} {value}");
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns a line about the shared files that are away, and one for each of some of them.
+fn away(files: &SuspendedFiles) -> Vec<String> {
+    let counts = [
+        (files.gone, Absence::Gone),
+        (files.changed, Absence::Changed),
+        (files.unreadable, Absence::Unreadable),
+        (files.failing, Absence::Failing),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<_> = counts
+        .map(|(count, absence)| format!("{count} {}", words::absence(absence)))
+        .collect();
+    if counts.is_empty() {
+        return Vec::new();
+    }
+    let file = |file: &SuspendedFile| {
+        let path = one_line(&file.path.display().to_string());
+        words::file_away(path, words::absence(file.absence), format_duration(file.lasted))
+    };
+    let all = words::files_away(words::files(files.count()), counts.join(", "));
+    std::iter::once(all).chain(files.first.iter().map(file)).collect()
 }
 
 fn scrubbing(scrub: &Scrub) -> String {
@@ -627,6 +662,9 @@ pub fn durability(name: &str, of: &Durability) -> String {
     let health = &of.health;
     let kept = words::kept_by(words::peers(of.keepers.into()), of.draining, of.away, of.sources);
     let mut text = format!("{}\nid {}\n{kept}", stands(name, health), of.content);
+    if let Some(proved) = of.proved.filter(|_| of.keepers > 0) {
+        text = format!("{text}\n{}", words::proved_copies(proved, of.keepers));
+    }
     text = match (health.fragments, health.state) {
         (0, _) => format!("{text}\n{}", words::nothing_to_lose()),
         (_, ContentState::Unavailable) => format!("{text}\n{}", unreadable(&of.reasons)),

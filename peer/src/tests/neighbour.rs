@@ -227,6 +227,9 @@ impl FragmentStore for Tampered {
     fn forget(&self, content: ContentId) -> Result<u64, StoreError> {
         self.inner.forget(content)
     }
+    fn give_back(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
+        self.inner.give_back(content, fragments)
+    }
     fn usage(&self) -> Usage {
         self.inner.usage()
     }

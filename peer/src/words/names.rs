@@ -32,6 +32,7 @@ shared::messages! {
     }
     fn pending() { en: "pending", es: "pendiente" }
     fn yes() { en: "yes", es: "sí" }
+    fn yes_proved() { en: "yes, proved", es: "sí, probada" }
     fn no() { en: "no", es: "no" }
     fn list_names() { en: "list the network's names", es: "listar los nombres de la red" }
     fn list_peers() { en: "list the network's peers", es: "listar los nodos de la red" }
@@ -85,6 +86,7 @@ shared::messages! {
     fn label_transfers() { en: "transfers", es: "transferencias" }
     fn label_scrubbing() { en: "scrubbing", es: "relectura" }
     fn label_waiting() { en: "waiting", es: "en espera" }
+    fn label_away() { en: "away", es: "ausentes" }
     fn label_lost() { en: "lost", es: "perdidos" }
     fn label_version() { en: "version", es: "versión" }
     fn run(peer, incarnation) { en: "{peer} (run {incarnation})", es: "{peer} (arranque {incarnation})" }

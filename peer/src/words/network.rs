@@ -96,6 +96,10 @@ shared::messages! {
         en: "kept by {peers}, {draining} of them being drained, {away} more absent; {sources} more to fetch from",
         es: "lo guardan {peers}, {draining} de ellos vaciándose, {away} más ausentes; {sources} más de los que descargar"
     }
+    fn proved_copies(proved, keepers) {
+        en: "other peers have read {proved} of these {keepers} copies",
+        es: "otros nodos han leído {proved} de estas {keepers} copias"
+    }
     fn nothing_to_lose() {
         en: "it is empty: there is nothing to lose",
         es: "está vacío: no hay nada que perder"
@@ -204,6 +208,12 @@ shared::messages! {
         en: "{files} with {bytes} in {place}: nothing refers to them and they prove nothing; look at them, and delete them when nobody misses them",
         es: "{files} con {bytes} en {place}: nada se refiere a ellos y no prueban nada; mírelos, y bórrelos cuando nadie los eche en falta"
     }
+
+    fn files_away(files, counts) {
+        en: "{files} shared in place ({counts}): nobody is served from there; shared again when they are back, given up after 30 days",
+        es: "{files} compartidos en su sitio ({counts}): no se sirve a nadie desde ahí; se comparten otra vez cuando vuelvan, y se abandonan a los 30 días"
+    }
+    fn file_away(path, absence, lasted) { en: "{path}: {absence} for {lasted}", es: "{path}: {absence} desde hace {lasted}" }
 
     // `watch`.
     fn watching(names, peers) {

@@ -1,7 +1,7 @@
 //! Numbers of things, and the words for their states.
 
 use proto::messages::control::LocalRole;
-use shared::model::{ContentState, FaultKind, PeerMode, PeerState, RevisionState};
+use shared::model::{Absence, ContentState, FaultKind, PeerMode, PeerState, RevisionState};
 
 shared::messages! {
     fn contents(count) { en: ["1 content", "{count} contents"], es: ["1 contenido", "{count} contenidos"] }
@@ -36,6 +36,10 @@ shared::messages! {
 
     fn live() { en: "live", es: "vivo" }
     fn suspect() { en: "suspect", es: "dudoso" }
+    fn gone() { en: "gone", es: "no está" }
+    fn changed() { en: "changed", es: "cambiado" }
+    fn unreadable() { en: "unreadable", es: "ilegible" }
+    fn failing() { en: "failing", es: "con fallos" }
     fn lost() { en: "lost", es: "perdido" }
 
     // Faults of sources.
@@ -99,6 +103,17 @@ pub(crate) fn peer_state(state: PeerState) -> &'static str {
         PeerState::Live => live(),
         PeerState::Suspect => suspect(),
         PeerState::Lost => lost(),
+    }
+}
+
+/// Returns the word for the absence of a file.
+#[must_use]
+pub(crate) fn absence(absence: Absence) -> &'static str {
+    match absence {
+        Absence::Gone => gone(),
+        Absence::Changed => changed(),
+        Absence::Unreadable => unreadable(),
+        Absence::Failing => failing(),
     }
 }
 

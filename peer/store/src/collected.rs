@@ -9,13 +9,13 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use rustix::fs::{FallocateFlags, OFlags, Timespec, Timestamps};
+use rustix::fs::{OFlags, Timespec, Timestamps};
 use shared::collection::{Attributes, Mode, ModifiedAt};
 use shared::hash::{self, FragmentProof, ReadAt, hash_content};
 use shared::model::{ContentId, FragmentIndex, FragmentLength, Manifest, Name};
 
 use super::copies::UserFile;
-use super::files::FileIdentity;
+use super::files::{self, FileIdentity};
 use super::index::collection_key;
 use super::verify::read_verified;
 use super::{DiskStore, Entry, FragmentStore, Place, Purpose, Role, StoreError};
@@ -250,12 +250,7 @@ fn punch(file: &File, hole: &Range<u64>) -> io::Result<()> {
         }
         at += length as u64;
     }
-    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    match rustix::fs::fallocate(file, flags, hole.start, hole.end - hole.start) {
-        // Where the file system cannot, only room is lost.
-        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    files::release(file, hole)
 }
 
 /// Reads bytes of held contents, verified, and remembers the last fragments, so that a fragment is read once

@@ -5,6 +5,7 @@ mod model;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use shared::model::FragmentLength;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -58,7 +59,7 @@ impl Users for DiskStore {
 
     fn lose(&self, path: &Path) {
         std::fs::remove_file(path).expect("removes");
-        self.check_files();
+        self.check_files(Duration::ZERO);
     }
 }
 
@@ -69,6 +70,59 @@ fn both_users(story: impl Fn(&dyn Users, &Path)) {
     story(&MemoryStore::new(0), &home);
     let disk = DiskStore::open(&home.join("node"), 0).expect("opens");
     story(&disk, &home);
+}
+
+#[test]
+fn room_of_what_does_not_come_is_given_back() {
+    both(1 << 20, |store, directory| {
+        let content = Content::new(150_000, 1);
+        let prepare = |purpose| store.prepare(&content.manifest, purpose).expect("fits");
+        prepare(content.assigned(&[0, 1, 2]));
+        content.fill(store, &[0]);
+        content.write(store, 1).expect("writes");
+        store
+            .give_back(content.id(), &content.set(&[0, 1, 2]))
+            .expect("known");
+        assert_eq!(store.usage().used, 65_536);
+        content.read(store, 0).expect("what has come stays");
+        assert!(matches!(
+            content.commit(store, 1),
+            Err(StoreError::NotPrepared { .. })
+        ));
+        prepare(content.assigned(&[1, 2]));
+        content.fill(store, &[1, 2]);
+        store
+            .give_back(content.id(), &content.set(&[0, 1, 2]))
+            .expect("known");
+        (0..3).for_each(|n| content.read(store, n).expect("all has come"));
+
+        // Nothing came.
+        let made_up = Content::new(90_000, 2);
+        store
+            .prepare(&made_up.manifest, made_up.assigned(&[0, 1]))
+            .expect("fits");
+        store.give_back(made_up.id(), &made_up.set(&[0])).expect("known");
+        assert_eq!(store.usage().used, 150_000 + 90_000 - 65_536);
+        store.give_back(made_up.id(), &made_up.set(&[1])).expect("known");
+        assert!(store.entry(made_up.id()).is_none());
+        store
+            .give_back(made_up.id(), &made_up.set(&[1]))
+            .expect("it is gone already");
+        assert_eq!(store.usage().used, 150_000);
+
+        // The user wants it.
+        let output = directory.join("output");
+        store
+            .prepare(&made_up.manifest, made_up.fetched(&output, false))
+            .expect("fits");
+        store
+            .prepare(&made_up.manifest, made_up.assigned(&[0, 1]))
+            .expect("fits");
+        store
+            .give_back(made_up.id(), &made_up.set(&[0, 1]))
+            .expect("known");
+        made_up.fill(store, &[0, 1]);
+    });
 }
 
 #[test]

@@ -108,8 +108,12 @@ impl DiskStore {
     }
 
     fn copy(&self, manifest: &Manifest, to: &Path) -> Result<FileIdentity, StoreError> {
+        let directory = to.parent().unwrap_or(Path::new("/"));
+        let promised = self
+            .slots
+            .missing_on(files::disk_of(directory)?, manifest.content());
         let needed = manifest.length();
-        Room::beside(to, needed)?.require()?;
+        Room::beside(to, needed)?.less(promised).require()?;
         let create = |options: &mut OpenOptions| options.write(true).create_new(true).mode(0o600).open(to);
         let file = create(&mut OpenOptions::new()).map_err(StoreError::io("create", to))?;
         if needed > 0 {

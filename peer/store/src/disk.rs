@@ -20,15 +20,16 @@ use shared::model::{
 use tokio::sync::broadcast;
 use tracing::warn;
 
-use super::files::{self, FileIdentity, free_space};
+use super::files::{disk_of, free_space};
 use super::handles::{Handles, Part};
 use super::index::Index;
 use super::kept::Kept;
 use super::layout::Layout;
 use super::publications::{Publication, PublicationState};
-use super::recovery::{provable, recover};
+use super::recovery::{look, provable, recover};
 use super::reserve::Reserve;
 use super::slot::{Slot, Slots};
+use super::suspension::Seen;
 use super::touched::TouchedContents;
 use super::{Entry, FragmentStore, Place, Purpose, Role, Roles, StoreError, Usage, strays};
 
@@ -45,6 +46,8 @@ pub struct DiskStore {
     pub(super) handles: Handles,
     /// Bytes of the capacity that staged uploads may take; changes under the index's lock.
     pub(super) staged: AtomicU64,
+    /// Milliseconds since it was last written down how long files have been away.
+    pub(super) unnoted: AtomicU64,
     changes: broadcast::Sender<ContentId>,
     pub(super) touched: TouchedContents,
     /// Room for forgetting on a full disk.
@@ -76,7 +79,10 @@ impl DiskStore {
         let mut index = Index::open(&layout.index())?;
         let reserve = Reserve::in_directory(layout.root());
         let slots = Slots::default();
-        for kept in recover(&layout, &mut index)? {
+        for mut kept in recover(&layout, &mut index)? {
+            // Where data are to come; a directory that is away gets none.
+            let data = layout.own_data(&kept).filter(|_| kept.claim().missing > 0);
+            kept.device = data.and_then(|data| disk_of(data.parent()?).ok());
             slots.put(kept);
         }
         let (index, changes) = (Mutex::new(index), broadcast::Sender::new(CHANGES));
@@ -87,6 +93,7 @@ impl DiskStore {
             slots,
             handles: Handles::default(),
             staged: AtomicU64::new(0),
+            unnoted: AtomicU64::new(0),
             changes,
             touched: TouchedContents::default(),
             reserve,
@@ -119,33 +126,6 @@ impl DiskStore {
     /// Sets the bytes that are used for fragments at most from now on; fragments that are there stay.
     pub fn set_capacity(&self, capacity: u64) {
         self.capacity.store(capacity, Ordering::Relaxed);
-    }
-
-    /// Looks at every user's file and withdraws the fragments in those that have changed or are gone; returns
-    /// the contents concerned.
-    pub fn check_files(&self) -> Vec<ContentId> {
-        let mut changed = Vec::new();
-        for slot in self.slots.all() {
-            let (content, is_other) = {
-                let kept = slot.kept();
-                let Place::File(path) = kept.place.clone() else {
-                    continue;
-                };
-                let (content, identity, has_any) = (kept.content(), kept.identity, !kept.held.is_empty());
-                drop(kept);
-                let is_as_it_was = FileIdentity::at(&path) == identity && files::is_readable(&path);
-                (content, has_any && !is_as_it_was)
-            };
-            if is_other {
-                if let Err(error) = self.withdraw_lost(&self.index(), &slot) {
-                    warn!(%content, %error, "a changed file could not be withdrawn; it is not served either");
-                }
-                if slot.kept().held.is_empty() {
-                    changed.push(content);
-                }
-            }
-        }
-        changed
     }
 
     /// Locks the index, and with it the right to change records.
@@ -212,21 +192,25 @@ impl DiskStore {
         Ok(())
     }
 
-    /// Withdraws the fragments that the files of a content cannot hold (any more). Where an equal file of the
-    /// user's is left, the content moves there and nothing is lost.
+    /// Suspends a content whose file is away, and withdraws the fragments that its files cannot hold (any
+    /// more). Where an equal file of the user's is left, the content moves there and nothing is lost.
     pub(super) fn withdraw_lost(&self, index: &Index, slot: &Slot) -> Result<(), StoreError> {
-        let lost = || {
-            let kept = slot.kept().durable();
-            let provable = provable(&self.layout, &kept);
-            (provable != kept.held).then_some((kept, provable))
-        };
-        if lost().is_none() || !self.slots.is_current(slot) {
+        if !self.slots.is_current(slot) || slot.kept().held.is_empty() {
             return Ok(());
         }
-        self.move_to_copy(index, slot)?;
-        let Some((kept, provable)) = lost() else {
+        let look = || look(&self.layout, &slot.kept().durable());
+        let mut seen = look();
+        if seen != Seen::Same && self.move_to_copy(index, slot)? {
+            seen = look();
+        }
+        if let Some(absence) = seen.absence() {
+            return self.suspend(index, slot, absence);
+        }
+        let kept = slot.kept().durable();
+        let provable = provable(&self.layout, &kept);
+        if provable == kept.held {
             return Ok(());
-        };
+        }
         warn!(content = %kept.content(), place = ?kept.place, "fragments are no longer on disk; not held any more");
         self.handles.close(slot.number);
         self.change(index, slot, |kept| {
@@ -347,6 +331,10 @@ impl FragmentStore for DiskStore {
             let slot = self.slot(content)?;
             self.forget_slot(&mut index, &slot)
         })
+    }
+
+    fn give_back(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
+        self.give_back_room(content, fragments)
     }
 
     fn usage(&self) -> Usage {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use shared::model::{ContentId, FragmentIndex, ManifestError};
+use shared::model::{Absence, ContentId, FragmentIndex, ManifestError};
 use shared::own_data::Owner;
 use shared::refusal::{of_place, of_sqlite, remedy};
 use shared::{Coded, ErrorCode};
@@ -61,6 +61,14 @@ pub enum StoreError {
     Changed {
         /// The file.
         path: PathBuf,
+    },
+    /// The file with the content is away.
+    #[error("{}: {}; its content is shared again when it is back", path.display(), absence.words())]
+    Away {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        absence: Absence,
     },
     /// The user's file changed while it was being hashed.
     #[error("{} changed while it was being read; add it again when nothing writes to it", path.display())]
@@ -184,6 +192,7 @@ impl Coded for StoreError {
             Self::OutputExists { .. } => ErrorCode::Conflict,
             Self::NoRoom { .. } => ErrorCode::Exhausted,
             Self::Changed { .. } | Self::ChangedWhileRead { .. } | Self::Damaged { .. } => ErrorCode::Corrupt,
+            Self::Away { .. } => ErrorCode::Unavailable,
             Self::NotAFile { .. } | Self::Special { .. } | Self::OwnData { .. } | Self::Manifest(_) => {
                 ErrorCode::InvalidArgument
             }

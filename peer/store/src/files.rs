@@ -59,6 +59,36 @@ impl FileIdentity {
     }
 }
 
+/// A file as the system shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) identity: FileIdentity,
+    /// Number of its file system, which may be another after a mount or a start of the machine.
+    pub(super) device: u64,
+    pub(super) is_regular: bool,
+}
+
+/// Looks at a file, and whether this user may read it. Waits for no pipe.
+pub(super) fn look(path: &Path) -> io::Result<Found> {
+    let metadata = std::fs::metadata(path)?;
+    rustix::fs::access(path, rustix::fs::Access::READ_OK)?;
+    Ok(Found {
+        identity: FileIdentity::of(&metadata),
+        device: metadata.dev(),
+        is_regular: metadata.is_file(),
+    })
+}
+
+/// Reads a byte at both ends of a file: a disk that fails may still know the file's name.
+pub(super) fn read_ends(path: &Path) -> io::Result<()> {
+    let file = open_users(path)?;
+    let length = file.metadata()?.len();
+    for at in [0, length.saturating_sub(1)] {
+        read_range(&file, at..length.min(at + 1))?;
+    }
+    Ok(())
+}
+
 /// Returns the words for a file that is more than bytes in a file system; none for a regular file, a
 /// directory or a link.
 #[must_use]
@@ -128,6 +158,22 @@ pub fn free_on(disk: &StatVfs) -> u64 {
     disk.f_bavail
         .saturating_mul(disk.f_frsize)
         .saturating_sub(reserve)
+}
+
+/// Returns the number of the file system that a directory is on.
+pub(super) fn disk_of(directory: &Path) -> Result<u64, StoreError> {
+    let found = std::fs::metadata(directory).map_err(StoreError::io("look at", directory))?;
+    Ok(found.dev())
+}
+
+/// Gives the disk space of a range of a file back; it reads as zeros then.
+pub(super) fn release(file: &File, range: &Range<u64>) -> io::Result<()> {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    match rustix::fs::fallocate(file, flags, range.start, range.end - range.start) {
+        // Where the file system cannot, only room is lost.
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Takes disk space for a range of a file, where the file system can.
@@ -203,11 +249,6 @@ pub(super) fn sync_users(file: &File, path: &Path) -> Result<(), StoreError> {
         }
         synced => synced,
     }
-}
-
-/// Whether this user may read a file.
-pub(super) fn is_readable(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok()
 }
 
 /// Removes a file, if there is one.

@@ -613,7 +613,7 @@ fn put_holding(connection: &Connection, kept: &Kept) -> Result<(), StoreError> {
         .prepare_cached("INSERT OR REPLACE INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
         .execute(params![
             kept.content().as_bytes(),
-            kept.held.to_bytes(),
+            kept.promised().to_bytes(),
             kept.wanted.to_bytes(),
             roles,
             kept.name.as_ref().map(Name::as_str),

@@ -9,12 +9,17 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use shared::hash::{FragmentProof, VerifiedBlocks};
-use shared::model::{BLOCK_LENGTH, BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name};
+use shared::model::{
+    Absence, BLOCK_LENGTH, BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name,
+};
 
+use super::account::Claim;
 use super::copies::UserFile;
 use super::files::FileIdentity;
+use super::suspension::{Away, Suspension};
 use super::{Entry, Place, Purpose, Role, Roles, StoreError};
 
 /// Bytes of an output's name that go into the name of its partial file: file systems allow 255 bytes in all.
@@ -22,6 +27,9 @@ const PARTIAL_NAME_BYTES: usize = 200;
 
 /// End of the names of unfinished files.
 const PARTIAL: &str = ".enjambre-part";
+
+/// Bytes of neighbouring fragments for which room is taken at once, so that a file is in few pieces.
+const NEIGHBOURHOOD: u64 = 16 << 20;
 
 /// Record of one content, with the blocks that have been written but not committed.
 #[derive(Clone, Debug)]
@@ -37,6 +45,10 @@ pub(super) struct Kept {
     /// Identity of a user's file when it was last known to be right. Of a partial file: its identity when
     /// complete, noted before it is renamed.
     pub(super) identity: Option<FileIdentity>,
+    /// The file system on which the data were seen in this run.
+    pub(super) device: Option<u64>,
+    /// Memory of a file that is away; then nothing of it is held.
+    pub(super) suspension: Option<Suspension>,
     /// Blocks written in this run, of fragments that are not held yet.
     written: BTreeMap<FragmentIndex, Vec<bool>>,
 }
@@ -147,6 +159,8 @@ impl Kept {
             name,
             place,
             identity: None,
+            device: None,
+            suspension: None,
             written: BTreeMap::new(),
         })
     }
@@ -161,6 +175,8 @@ impl Kept {
             name,
             place: Place::File(file.path),
             identity: Some(file.identity),
+            device: None,
+            suspension: None,
             written: BTreeMap::new(),
         }
     }
@@ -176,6 +192,8 @@ impl Kept {
             name: None,
             place,
             identity: None,
+            device: None,
+            suspension: None,
             written,
         }
     }
@@ -190,14 +208,57 @@ impl Kept {
             name: self.name.clone(),
             place: self.place.clone(),
             identity: self.identity,
+            device: self.device,
+            suspension: self.suspension.clone(),
             written: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the fragments of which the index says that they are held: a file that is away may come back.
+    pub(super) fn promised(&self) -> FragmentSet {
+        let mut promised = self.held.clone();
+        if let Some(suspension) = &self.suspension {
+            promised.union_with(&suspension.held);
+        }
+        promised
+    }
+
+    /// Takes note that the file is away, or away for another reason.
+    pub(super) fn suspend(&mut self, absence: Absence, has_copies: bool) {
+        let none = self.manifest.no_fragments();
+        let suspension = self.suspension.get_or_insert_with(|| Suspension {
+            held: std::mem::replace(&mut self.held, none),
+            away: Away {
+                absence,
+                lasted: Duration::ZERO,
+            },
+            refuted: None,
+            has_copies,
+        });
+        suspension.away.absence = absence;
+    }
+
+    /// Holds again what was held before the file was away.
+    pub(super) fn resume(&mut self) {
+        self.held = self.promised();
+        self.suspension = None;
+    }
+
+    /// Returns the user's file that is away.
+    pub(super) fn file_away(&self) -> Option<UserFile> {
+        match (&self.place, self.identity, &self.suspension) {
+            (Place::File(path), Some(identity), Some(_)) => Some(UserFile {
+                path: path.clone(),
+                identity,
+            }),
+            _ => None,
         }
     }
 
     /// Moves to another file of the user's that has the same bytes.
     pub(super) fn move_to(&mut self, file: UserFile) {
         self.place = Place::File(file.path);
-        self.identity = Some(file.identity);
+        (self.identity, self.device) = (Some(file.identity), None);
     }
 
     pub(super) const fn content(&self) -> ContentId {
@@ -211,6 +272,7 @@ impl Kept {
             roles: self.roles,
             name: self.name.clone(),
             place: self.place.clone(),
+            away: self.suspension.as_ref().map(|suspension| suspension.away),
         }
     }
 
@@ -221,6 +283,51 @@ impl Kept {
         } else {
             0
         }
+    }
+
+    /// Room that the content takes, and that it will take.
+    pub(super) fn claim(&self) -> Claim {
+        let missing = match self.place {
+            Place::File(_) => 0,
+            Place::Store | Place::Partial { .. } => {
+                let there = self.manifest.bytes_in(&self.promised());
+                self.manifest.bytes_in(&self.wanted).saturating_sub(there)
+            }
+        };
+        Claim {
+            reserved: self.reserved(),
+            missing,
+            disk: self.device,
+        }
+    }
+
+    /// Returns the fragments for which room is taken on the disk with the first block of this one: those of
+    /// its neighbourhood, unless that was begun before. Only where verified data come is room taken.
+    pub(super) fn room_for(&self, index: FragmentIndex) -> Option<FragmentSet> {
+        let start = self.manifest.range(index).start / NEIGHBOURHOOD * NEIGHBOURHOOD;
+        let end = self.manifest.length().min(start.saturating_add(NEIGHBOURHOOD));
+        let mut around = self.manifest.fragments_in(&(start..end));
+        let is_begun = around
+            .iter()
+            .any(|index| self.held.contains(index) || self.written.contains_key(&index));
+        around.intersect_with(&self.wanted);
+        (!is_begun).then_some(around)
+    }
+
+    /// No longer wants fragments that were assigned and are not here; returns those of them that were wanted.
+    /// A content that its user wants keeps its room.
+    pub(super) fn give_back(&mut self, fragments: &FragmentSet) -> Option<FragmentSet> {
+        let is_assigned_only = self.roles == Roles::default().with(Role::Assigned, true);
+        let is_here = self.place == Place::Store && self.suspension.is_none();
+        if !is_assigned_only || !is_here || fragments.capacity() != self.wanted.capacity() {
+            return None;
+        }
+        let mut unused = self.wanted.clone();
+        unused.intersect_with(fragments);
+        unused.subtract(&self.held);
+        self.wanted.subtract(&unused);
+        self.written.retain(|index, _| !unused.contains(*index));
+        (!unused.is_empty()).then_some(unused)
     }
 
     /// Returns the record that follows when the content is wanted for one more purpose.
@@ -241,9 +348,15 @@ impl Kept {
                     path: path.clone(),
                 });
             }
-            // The file is gone or another one now: there is no data for which to keep the place.
+            if let (Some(suspension), Purpose::Assigned(_)) = (&self.suspension, purpose) {
+                let (path, absence) = (path.clone(), suspension.away.absence);
+                return Err(StoreError::Away { path, absence });
+            }
+            // The file is gone or another one now: there is no data for which to keep the place. The user who
+            // fetches it anew goes on sharing it.
             let mut moved = Self::new(&next.manifest, purpose, nonce)?;
             moved.roles.assigned |= self.roles.assigned;
+            moved.roles.published |= self.roles.published && self.suspension.is_some();
             moved.name = moved.name.or(next.name);
             return Ok(moved);
         }
@@ -306,7 +419,8 @@ impl Kept {
         if self.manifest.fragment_length() == manifest.fragment_length() {
             return Ok(self.clone());
         }
-        let is_idle = self.held.is_empty() && self.written.is_empty();
+        let is_away_elsewhere = self.suspension.is_some() && !matches!(self.place, Place::File(_));
+        let is_idle = self.held.is_empty() && self.written.is_empty() && !is_away_elsewhere;
         let held = match () {
             () if self.held.is_full() => manifest.all_fragments(),
             () if is_idle => manifest.no_fragments(),
@@ -321,6 +435,7 @@ impl Kept {
             manifest: manifest.clone(),
             held,
             wanted,
+            suspension: None,
             written: BTreeMap::new(),
             ..self.clone()
         })
@@ -332,7 +447,14 @@ impl Kept {
     /// away.
     pub(super) fn is_left_over(&self) -> bool {
         // Of an empty content all is here.
-        self.held.is_empty() && !self.held.is_full() && self.written.is_empty() && !self.roles.published
+        let is_nothing_here = self.held.is_empty() && !self.held.is_full() && self.written.is_empty();
+        is_nothing_here && self.suspension.is_none() && !self.roles.published
+    }
+
+    /// Whether this is a shared content in a partial file that is not complete: its user had it fetched anew
+    /// while the shared file was away.
+    pub(super) fn is_displaced(&self) -> bool {
+        self.roles.published && matches!(self.place, Place::Partial { .. }) && !self.held.is_full()
     }
 
     /// Refuses a fragment that is not held.

@@ -10,6 +10,7 @@
 //!
 //! The interface is synchronous because disks are: callers run it on blocking threads.
 
+mod account;
 mod additions;
 mod collected;
 mod copies;
@@ -36,8 +37,10 @@ mod settle;
 mod slot;
 mod staged_upload;
 mod strays;
+mod suspension;
 mod touched;
 mod verify;
+mod watching;
 mod writing;
 
 #[cfg(test)]
@@ -67,7 +70,9 @@ pub use publish::{HashedFile, read_file};
 pub use rebuild::Rebuilt;
 pub use room::Room;
 pub use staged_upload::StagedUpload;
+pub use suspension::Away;
 pub use verify::{read_verified, verify_fragment};
+pub use watching::Looked;
 
 /// Record of a content that is kept.
 #[derive(Clone, Debug)]
@@ -82,6 +87,8 @@ pub struct Entry {
     pub name: Option<Name>,
     /// Place of the data.
     pub place: Place,
+    /// Why nothing of it is held at the moment, when the file is away and may come back.
+    pub away: Option<Away>,
 }
 
 /// Reasons for which a content is here; several may hold at once.
@@ -167,17 +174,19 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
 
     /// Makes room for a content, or for more of one that is here already; repeating it changes nothing.
     ///
-    /// Reserves capacity and disk before anything is fetched. A content that is here keeps its place,
-    /// whatever the purpose: a caller that wanted the content in an output file copies it out afterwards. (A
-    /// content of which no fragment is held moves: its file is gone or was changed, or another output is
-    /// asked for before anything was fetched. A partial file becomes the output that is asked for last.) A
-    /// complete content takes on the fragment length of the manifest; otherwise the entry's manifest is the
-    /// valid one.
+    /// Reserves capacity before anything is fetched, and admits only what the disk has room for beside all
+    /// that is still to come; disk space itself is taken as verified blocks arrive. A content that is here
+    /// keeps its place, whatever the purpose: a caller that wanted the content in an output file copies it
+    /// out afterwards. (A content of which no fragment is held moves: its file is gone or was changed, or
+    /// another output is asked for before anything was fetched. A partial file becomes the output that is
+    /// asked for last.) A complete content takes on the fragment length of the manifest; otherwise the
+    /// entry's manifest is the valid one.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::OutputExists`], [`StoreError::OtherFragments`] (the content is
     /// here in part, in fragments of another length), [`StoreError::InPlace`] (fragments are missing from a
-    /// user's file), [`StoreError::Io`], [`StoreError::Index`].
+    /// user's file), [`StoreError::Away`] (of an assignment: the content is in a file that is away),
+    /// [`StoreError::Io`], [`StoreError::Index`].
     fn prepare(&self, manifest: &Manifest, purpose: Purpose) -> Result<Entry, StoreError>;
 
     /// Writes verified blocks of a fragment that is not held yet. They are not durable, and the fragment is
@@ -205,8 +214,8 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`]; [`StoreError::Changed`],
-    /// [`StoreError::Damaged`] and [`StoreError::Io`] (fragments that cannot be read any more have been
-    /// withdrawn); [`StoreError::OtherFragments`].
+    /// [`StoreError::Away`], [`StoreError::Damaged`] and [`StoreError::Io`] (fragments that cannot be read
+    /// any more have been withdrawn, or their content suspended); [`StoreError::OtherFragments`].
     fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError>;
 
     /// Returns the leaves of a held fragment, proven against its root.
@@ -234,6 +243,13 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::Io`], [`StoreError::Index`].
     fn forget(&self, content: ContentId) -> Result<u64, StoreError>;
+
+    /// Gives back the room of these fragments, as far as they were only assigned and are not held; a content
+    /// of which nothing is left is forgotten. Nothing writes to the content meanwhile. Notifies subscribers.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::Index`].
+    fn give_back(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError>;
 
     /// Returns the capacity and the used part of it.
     fn usage(&self) -> Usage;

@@ -269,6 +269,22 @@ impl FragmentStore for MemoryStore {
         Ok(freed)
     }
 
+    fn give_back(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let Ok(held) = state.get(content) else {
+            return Ok(());
+        };
+        if held.kept.give_back(fragments).is_none() {
+            return Ok(());
+        }
+        if held.kept.wanted.is_empty() {
+            state.forget(content)?;
+        }
+        drop(state);
+        self.notify(content);
+        Ok(())
+    }
+
     fn usage(&self) -> Usage {
         Usage {
             capacity: self.capacity,

@@ -130,6 +130,11 @@ impl HashedFile {
     pub(super) fn path(&self) -> &Path {
         &self.file.path
     }
+
+    /// Returns the identity that the file had while it was hashed.
+    pub(super) const fn identity(&self) -> FileIdentity {
+        self.file.identity
+    }
 }
 
 /// A file as the hashing threads read it: counts the bytes, and stops when it is cancelled.

@@ -1,6 +1,7 @@
 //! Reading the bytes of fragments and their leaves.
 //!
-//! A fragment that turns out to be unreadable is withdrawn on the spot: it is not offered twice.
+//! A fragment that turns out to be unreadable is withdrawn on the spot, or its content suspended when the
+//! whole file is out of reach: it is not offered twice.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -9,11 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use shared::model::FragmentIndex;
+use shared::model::{Absence, FragmentIndex};
 
 use super::files::{self, FileIdentity};
 use super::handles::Part;
 use super::slot::Slot;
+use super::watching::away;
 use super::{DiskStore, Place, StoreError};
 
 impl DiskStore {
@@ -56,7 +58,12 @@ impl DiskStore {
             // With the index locked nobody is just giving the file another time, or the content another file.
             if is_as_before {
                 self.withdraw_lost(&index, slot)?;
-                return Err(StoreError::Changed { path: path.clone() });
+                return Err(match away(slot) {
+                    Some(StoreError::Away { path, absence }) if absence != Absence::Changed => {
+                        StoreError::Away { path, absence }
+                    }
+                    _ => StoreError::Changed { path: path.clone() },
+                });
             }
         }
     }
@@ -94,7 +101,7 @@ impl DiskStore {
     }
 
     /// Reads a range of a file that holds a fragment. What cannot be read from one of the user's files is
-    /// read from an equal one; where there is none, the fragment is withdrawn.
+    /// read from an equal one; where there is none, the fragment is withdrawn, or the content suspended.
     pub(super) fn read_part(
         &self,
         slot: &Slot,
@@ -136,9 +143,11 @@ impl DiskStore {
             if part == Part::Data && (is_lost || is_closed) && self.leave(slot, &was_at)? {
                 continue;
             }
-            if part == Part::Data && is_closed {
-                // Nobody can be given what this user may not read: it is no replica.
-                self.withdraw_lost(&self.index(), slot)?;
+            // A disk that fails, or that is gone, has lost nothing yet.
+            if (is_lost || is_closed)
+                && let Some(away) = self.suspend_unread(slot)?
+            {
+                return Err(away);
             }
             return Err(if is_lost { self.lose(slot, index)? } else { error });
         }

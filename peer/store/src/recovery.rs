@@ -9,7 +9,7 @@
 
 use std::path::Path;
 
-use shared::model::{ContentId, Digest, FragmentSet};
+use shared::model::{Absence, ContentId, Digest, FragmentSet};
 use tracing::{info, warn};
 
 use super::copies::{Succession, UserFile, succeed};
@@ -17,6 +17,7 @@ use super::files::{self, FileIdentity};
 use super::index::{Index, collection_key};
 use super::kept::Kept;
 use super::layout::Layout;
+use super::suspension::{NOTES, Seen, absence, compare, noted};
 use super::{Place, Role, Roles, StoreError, strays};
 
 /// Brings index and files into agreement; returns the records.
@@ -42,9 +43,16 @@ pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, S
             all.push(kept);
         }
     }
+    let absences = noted(&index.meta_get(NOTES)?.unwrap_or_default());
     for kept in &mut all {
         if settle(layout, index, kept)? {
             index.update(kept)?;
+        }
+        if let Some(suspension) = &mut kept.suspension {
+            suspension.away.lasted = absences
+                .get(&kept.manifest.content())
+                .copied()
+                .unwrap_or_default();
         }
     }
     strays::settle(layout, index, &mut all, &unfinished)?;
@@ -84,29 +92,52 @@ fn is_promised_to_nobody(kept: &Kept) -> bool {
     is_added && kept.place == Place::Store && kept.held.is_empty() && !kept.held.is_full()
 }
 
-/// Drops the fragments that one record cannot prove, unless an equal file of the user's can, and finishes a
-/// rename that was made but not noted; returns whether the record changed.
+/// Suspends a record whose file is away, unless an equal file of the user's is there, drops the fragments
+/// that its files cannot prove, and finishes a rename that was made but not noted; returns whether the index
+/// has to know.
 fn settle(layout: &Layout, index: &Index, kept: &mut Kept) -> Result<bool, StoreError> {
     let adopted = adopt_output(kept);
-    let lost = |kept: &Kept| {
-        let mut lost = kept.held.clone();
-        lost.subtract(&provable(layout, kept));
-        lost
-    };
-    if !lost(kept).is_empty()
+    if kept.held.is_empty() {
+        return Ok(adopted);
+    }
+    let mut seen = look(layout, kept);
+    if seen != Seen::Same
         && let Some(next) = successor(index, kept.content(), &kept.place, kept.identity)?
     {
         let path = next.path.clone();
         kept.move_to(next);
         index.update(kept)?;
         index.remove_copy(&path)?;
+        seen = look(layout, kept);
     }
-    let lost = lost(kept);
+    if let Some(absence) = seen.absence() {
+        warn!(content = %kept.content().short(), place = ?kept.place, %absence, "a file is away; its content is not shared until it is back");
+        kept.suspend(absence, !index.copies(kept.content())?.is_empty());
+        return Ok(adopted);
+    }
+    let mut lost = kept.held.clone();
+    lost.subtract(&provable(layout, kept));
     if !lost.is_empty() {
         warn!(content = %kept.content(), fragments = lost.len(), "fragments are no longer on disk; not held any more");
         kept.held.subtract(&lost);
     }
     Ok(adopted || !lost.is_empty())
+}
+
+/// Looks at the files of a record. One of the store's own that is gone or short is not away: see
+/// [`provable`].
+pub(super) fn look(layout: &Layout, kept: &Kept) -> Seen {
+    let look = |path: &Path| files::look(path).map_err(|error| absence(&error));
+    let own = layout.own_data(kept).into_iter();
+    for path in own.chain([layout.leaves(kept.content())]) {
+        if let Err(absence @ (Absence::Unreadable | Absence::Failing)) = look(&path) {
+            return Seen::Absent(absence);
+        }
+    }
+    match &kept.place {
+        Place::File(path) => compare(kept.identity, kept.device, look(path)),
+        Place::Store | Place::Partial { .. } => Seen::Same,
+    }
 }
 
 /// Finds the file that takes the place of the one in which a content is, and brings the copies in the index
@@ -120,11 +151,7 @@ pub(super) fn successor(
     let Place::File(lost) = place else {
         return Ok(None);
     };
-    let Succession { next, changed } = succeed(index.copies(content)?, lost, FileIdentity::at);
-    for path in &changed {
-        index.remove_copy(path)?;
-    }
-    let Some(next) = next else {
+    let Some(next) = copy_that_is_there(index, content, lost)? else {
         return Ok(None);
     };
     warn!(content = %content.short(), lost = %lost.display(), next = %next.path.display(), "a shared file is lost; an equal one is shared instead");
@@ -133,6 +160,21 @@ pub(super) fn successor(
         index.add_copy(content, &UserFile { path, identity })?;
     }
     Ok(Some(next))
+}
+
+/// Finds a copy of a content that is as it was, other than the file that is lost; forgets those that have
+/// changed.
+pub(super) fn copy_that_is_there(
+    index: &Index,
+    content: ContentId,
+    lost: &Path,
+) -> Result<Option<UserFile>, StoreError> {
+    let at = |path: &Path| files::look(path).ok().map(|found| found.identity);
+    let Succession { next, changed } = succeed(index.copies(content)?, lost, at);
+    for path in &changed {
+        index.remove_copy(path)?;
+    }
+    Ok(next)
 }
 
 /// Adopts the output of a partial file that was renamed just before a crash: the very file that the index
@@ -153,15 +195,14 @@ fn adopt_output(kept: &mut Kept) -> bool {
     true
 }
 
-/// Returns the held fragments for which data and leaves are long enough, in the file that the record names.
+/// Returns the held fragments for which data and leaves are long enough, in the file that the record names
+/// and that is as it was.
 pub(super) fn provable(layout: &Layout, kept: &Kept) -> FragmentSet {
     let length_of = |path: &Path| FileIdentity::at(path).map_or(0, |file| file.size);
     let data = match &kept.place {
         Place::Store => length_of(&layout.data(kept.content())),
         Place::Partial { partial, .. } => length_of(partial),
-        Place::File(path) => FileIdentity::at(path)
-            .filter(|now| kept.identity == Some(*now) && files::is_readable(path))
-            .map_or(0, |now| now.size),
+        Place::File(path) => length_of(path),
     };
     let leaves = length_of(&layout.leaves(kept.content())) / Digest::LEN as u64;
     let mut provable = kept.manifest.no_fragments();

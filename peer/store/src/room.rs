@@ -1,7 +1,9 @@
-//! Room for a content: its files exist, are long enough, and their disk space is taken.
+//! Room for a content: its files exist and are long enough, and the disk has room for what is to come.
+//!
+//! The files are made as long as they will be, of holes alone: disk space is taken as verified data arrive.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -11,43 +13,51 @@ use rustix::fs::FileType;
 use shared::data_files;
 use shared::model::{Digest, FragmentSet, Manifest};
 
+use super::account::Disk;
 use super::files::{self, sync_directory};
 use super::kept::Kept;
 use super::layout::{Layout, make_directory_of};
 use super::{Place, StoreError};
 
-/// Makes the files of a content that the store writes, and takes disk space for the fragments that are wanted
-/// and were not `prepared` before. Returns whether a file had to be made or made longer, so that blocks
-/// written before are not there.
+/// Room that was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Made {
+    /// Whether a file had to be made or made longer, so that blocks written before are not there.
+    pub(super) is_anew: bool,
+    /// Disk of the data, when the store writes them.
+    pub(super) disk: Option<Disk>,
+}
+
+/// Makes the files of a content that the store writes, when the disk has room for all that is missing beside
+/// what is `expected` there of other contents.
 ///
 /// Existing files stay as they are, so repeating the call changes nothing. After a failure, files may be left
 /// over.
-pub(super) fn make_room(layout: &Layout, kept: &Kept, prepared: &FragmentSet) -> Result<bool, StoreError> {
+pub(super) fn make_room(
+    layout: &Layout,
+    kept: &Kept,
+    expected: impl FnOnce(Disk) -> u64,
+) -> Result<Made, StoreError> {
     let leaves = layout.leaves(kept.content());
     let Some(data) = layout.own_data(kept) else {
-        return Ok(false);
+        return Ok(Made::default());
     };
     if kept.place == Place::Store {
         make_directory_of(&data)?;
     }
     make_directory_of(&leaves)?;
-    let mut fresh = kept.wanted.clone();
-    if data.exists() {
-        fresh.subtract(prepared);
-    }
-    let needed = kept.manifest.bytes_in(&fresh);
+    let directory = data.parent().unwrap_or(Path::new("/"));
+    let disk = files::disk_of(directory)?;
+    let needed = kept.claim().missing;
     if needed > 0 {
-        Room::beside(&data, needed)?.require()?;
+        Room::beside(&data, needed)?.less(expected(disk)).require()?;
     }
-    let is_data_anew = grow(
-        &data,
-        kept.manifest.length(),
-        &byte_ranges(&kept.manifest, &fresh),
-        needed,
-    )?;
-    let leaves_length = kept.block_count() * Digest::LEN as u64;
-    let are_leaves_anew = grow(&leaves, leaves_length, &[], leaves_length)?;
-    Ok(is_data_anew || are_leaves_anew)
+    let is_data_anew = grow(&data, kept.manifest.length())?;
+    let are_leaves_anew = grow(&leaves, kept.block_count() * Digest::LEN as u64)?;
+    Ok(Made {
+        is_anew: is_data_anew || are_leaves_anew,
+        disk: Some(disk),
+    })
 }
 
 /// Room that something needs on a disk, and the room that is there.
@@ -67,6 +77,22 @@ impl Room {
     pub fn beside(file: &Path, needed: u64) -> Result<Self, StoreError> {
         let available = files::free_space(file.parent().unwrap_or(Path::new("/")))?;
         Ok(Self { needed, available })
+    }
+
+    /// Looks at the disk of an output that a user has chosen.
+    ///
+    /// # Errors
+    /// [`StoreError::Place`] when there is no such directory.
+    pub fn for_output(output: &Path, needed: u64) -> Result<Self, StoreError> {
+        Self::beside(output, needed).map_err(|error| error.at_output(output))
+    }
+
+    /// Leaves room for bytes that others are to write to the disk.
+    pub(super) const fn less(self, promised: u64) -> Self {
+        Self {
+            available: self.available.saturating_sub(promised),
+            ..self
+        }
     }
 
     /// Refuses what does not fit.
@@ -91,9 +117,23 @@ fn no_room(needed: u64, available: u64) -> StoreError {
     }
 }
 
-/// Makes a file at least `length` bytes long and takes disk space for `ranges` of it; returns whether it was
-/// shorter.
-fn grow(path: &Path, length: u64, ranges: &[Range<u64>], needed: u64) -> Result<bool, StoreError> {
+/// Returns the error for a failure to write `needed` bytes to a file; for `map_err`.
+pub(super) fn write_failed<'a>(
+    act: &'static str,
+    path: &'a Path,
+    needed: u64,
+) -> impl FnOnce(io::Error) -> StoreError + 'a {
+    move |error| match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            let free = path.parent().map_or(Ok(0), files::free_space);
+            no_room(needed, free.unwrap_or(0))
+        }
+        _ => StoreError::io(act, path)(error),
+    }
+}
+
+/// Makes a file at least `length` bytes long; returns whether it was shorter.
+fn grow(path: &Path, length: u64) -> Result<bool, StoreError> {
     let open = |options: &mut OpenOptions| data_files::open(path, options.read(true).write(true));
     let (file, is_new) = match open(&mut OpenOptions::new()) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -103,30 +143,19 @@ fn grow(path: &Path, length: u64, ranges: &[Range<u64>], needed: u64) -> Result<
         }
         other => (other.map_err(StoreError::io("open", path))?, false),
     };
-    let is_longer = take_space(&file, length, ranges).map_err(|error| match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            let free = path.parent().map_or(Ok(0), files::free_space);
-            no_room(needed, free.unwrap_or(0))
-        }
-        _ => StoreError::io("make room in", path)(error),
-    })?;
+    let failed = |error| write_failed("make room in", path, length)(error);
+    let is_short = file.metadata().map_err(failed)?.len() < length;
+    if is_short {
+        file.set_len(length).map_err(failed)?;
+    }
     if let Some(directory) = path.parent().filter(|_| is_new) {
         sync_directory(directory)?;
     }
-    Ok(is_new || is_longer)
-}
-
-fn take_space(file: &File, length: u64, ranges: &[Range<u64>]) -> io::Result<bool> {
-    let is_short = file.metadata()?.len() < length;
-    if is_short {
-        file.set_len(length)?;
-    }
-    ranges.iter().try_for_each(|range| files::reserve(file, range))?;
-    Ok(is_short)
+    Ok(is_new || is_short)
 }
 
 /// Returns the byte ranges of fragments in the data; neighbours are one range.
-fn byte_ranges(manifest: &Manifest, fragments: &FragmentSet) -> Vec<Range<u64>> {
+pub(super) fn byte_ranges(manifest: &Manifest, fragments: &FragmentSet) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for index in fragments.iter() {
         let range = manifest.range(index);

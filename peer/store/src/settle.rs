@@ -1,19 +1,20 @@
 //! The place of a content's data: a place of its own, more of it there, another place, and none.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use shared::hash::hash_content;
-use shared::model::{ContentId, Manifest};
+use shared::model::{ContentId, FragmentSet, Manifest};
 use tracing::warn;
 
 use super::copies::UserFile;
 use super::files;
 use super::index::Index;
 use super::kept::Kept;
-use super::recovery::successor;
-use super::room::{check_output, make_room};
+use super::recovery::{copy_that_is_there, successor};
+use super::room::{Made, byte_ranges, check_output, make_room};
 use super::slot::Slot;
 use super::{DiskStore, FragmentStore as _, Place, Purpose, StoreError, Usage};
 
@@ -75,24 +76,24 @@ impl DiskStore {
             note_partial(index, old)?;
         }
         index.insert(&next)?;
-        let prepared = if next.held.is_full() {
-            next.held.clone()
-        } else {
-            next.manifest.no_fragments()
-        };
-        if let Err(error) = make_room(&self.layout, &next, &prepared) {
-            match old {
-                Some(old) => {
-                    index.insert(old)?;
-                    forget_partial(index, old)?;
+        let made = match self.make_room_for(&next) {
+            Ok(made) => made,
+            Err(error) => {
+                match old {
+                    Some(old) => {
+                        index.insert(old)?;
+                        forget_partial(index, old)?;
+                    }
+                    None => index.delete(next.content())?,
                 }
-                None => index.delete(next.content())?,
+                if !next.held.is_full() {
+                    self.remove_own_files(&next);
+                }
+                return Err(error);
             }
-            if !next.held.is_full() {
-                self.remove_own_files(&next);
-            }
-            return Err(error);
-        }
+        };
+        let mut next = next;
+        next.device = made.disk;
         match old {
             Some(old) => self.replace(index, old, next),
             None => Ok(self.begin(next)),
@@ -119,6 +120,12 @@ impl DiskStore {
         if let Some(data) = data.filter(|_| is_elsewhere) {
             files::remove(&data)?;
         }
+        // The file is awaited: when it is back, it is one of the content's again.
+        if let Some(file) = old.file_away()
+            && Place::File(file.path.clone()) != slot.kept().place
+        {
+            index.add_copy(old.content(), &file)?;
+        }
         forget_partial(index, old)?;
         Ok(slot)
     }
@@ -142,7 +149,10 @@ impl DiskStore {
             check_output(&self.layout, output, overwrite)?;
         }
         self.require_capacity(&next, Some(&old))?;
-        let is_anew = make_room(&self.layout, &next, &old.wanted)?;
+        let Made { is_anew, disk } = self.make_room_for(&next)?;
+        if disk.is_some() {
+            self.slots.change(&slot, |kept| kept.device = disk);
+        }
         let entry = |kept: &Kept| {
             (
                 kept.wanted.clone(),
@@ -161,10 +171,46 @@ impl DiskStore {
             // Blocks that were written to the lost file must never be committed for this one.
             let mut fresh = slot.kept().clone();
             fresh.forget_written();
+            fresh.suspension = None;
             self.handles.close(slot.number);
             return Ok(self.slots.put(fresh));
         }
         Ok(slot)
+    }
+
+    fn make_room_for(&self, next: &Kept) -> Result<Made, StoreError> {
+        let expected = |disk| self.slots.missing_on(disk, next.content());
+        make_room(&self.layout, next, expected)
+    }
+
+    /// Gives back the room of fragments that were assigned and did not come; forgets a content of which
+    /// nothing is left.
+    pub(super) fn give_back_room(
+        &self,
+        content: ContentId,
+        fragments: &FragmentSet,
+    ) -> Result<(), StoreError> {
+        let mut index = self.index();
+        let Some(slot) = self.slots.get(content) else {
+            return Ok(());
+        };
+        let mut next = slot.kept().durable();
+        let Some(unused) = next.give_back(fragments) else {
+            return Ok(());
+        };
+        if next.wanted.is_empty() {
+            return self.forget_slot(&mut index, &slot).map(drop);
+        }
+        let _no_writes = slot.stop_writing();
+        self.change(&index, &slot, |kept| drop(kept.give_back(fragments)))?;
+        self.notify(content);
+        // Blocks of fragments that never became whole.
+        let file = self.data(&slot)?;
+        let path = self.layout.data(content);
+        byte_ranges(&next.manifest, &unused)
+            .iter()
+            .try_for_each(|range| files::release(&file, range))
+            .map_err(StoreError::io("give back room in", &path))
     }
 
     pub(super) fn require_capacity(&self, next: &Kept, old: Option<&Kept>) -> Result<(), StoreError> {
@@ -209,7 +255,8 @@ impl DiskStore {
 
     /// Forgets contents of which nothing is held and nothing is under way, once several calls in a row have
     /// met them, which come some seconds apart; returns them. `is_fetched` tells which contents are being
-    /// fetched. Bytes that prove themselves stay on the disk, where the next start adopts them.
+    /// fetched. Bytes that prove themselves stay on the disk, where the next start adopts them. A shared
+    /// content that was being fetched anew while its file was away goes back to that file.
     ///
     /// # Errors
     /// [`StoreError::Index`], [`StoreError::Io`].
@@ -220,11 +267,16 @@ impl DiskStore {
         let mut gone = Vec::new();
         for slot in self.slots.all() {
             let kept = slot.kept().clone();
-            if !kept.is_left_over() || is_fetched(kept.content()) {
+            let is_displaced = kept.is_displaced();
+            if !(kept.is_left_over() || is_displaced) || is_fetched(kept.content()) {
                 slot.want();
                 continue;
             }
             if slot.look() < LOOKS {
+                continue;
+            }
+            if is_displaced {
+                self.go_back(&mut self.index(), &slot)?;
                 continue;
             }
             let proves_itself = self.proves_itself(&kept);
@@ -242,6 +294,23 @@ impl DiskStore {
             gone.push(kept.content());
         }
         Ok(gone)
+    }
+
+    /// Leaves a partial file that nobody completes for a file of the user's that has the bytes.
+    fn go_back(&self, index: &mut Index, slot: &Slot) -> Result<(), StoreError> {
+        let old = slot.kept().clone();
+        if !old.is_displaced() || !self.slots.is_current(slot) {
+            return Ok(());
+        }
+        let Some(file) = copy_that_is_there(index, old.content(), Path::new(""))? else {
+            return Ok(());
+        };
+        let path = file.path.clone();
+        let kept = Kept::in_file(&old.manifest, file, old.roles, old.name.clone());
+        note_partial(index, &old)?;
+        index.insert(&kept)?;
+        index.remove_copy(&path)?;
+        self.replace(index, &old, kept).map(drop)
     }
 
     /// Whether the data of a content in the store are right, although nothing of it is held any more.

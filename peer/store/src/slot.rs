@@ -5,12 +5,13 @@
 //! slot, so that blocks written to the old place can never be committed for the new one. No record's lock is
 //! held during I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use shared::model::ContentId;
 
+use super::account::{Account, Claim, Disk};
 use super::kept::Kept;
 
 /// One content in one place.
@@ -63,8 +64,10 @@ pub(super) struct Slots {
     current: RwLock<BTreeMap<ContentId, Arc<Slot>>>,
     /// Slots that were ever made.
     count: AtomicU64,
-    /// Bytes of the capacity that the current records take; changes under the index's lock.
-    reserved: AtomicU64,
+    /// Room of the current records; changes under the index's lock.
+    account: Mutex<Account>,
+    /// Contents whose files are away; changes under the index's lock.
+    suspended: Mutex<BTreeSet<ContentId>>,
 }
 
 impl Slots {
@@ -87,23 +90,43 @@ impl Slots {
 
     /// Bytes of the capacity that all contents take.
     pub(super) fn reserved(&self) -> u64 {
-        self.reserved.load(Ordering::Relaxed)
+        self.account().reserved()
+    }
+
+    /// Bytes that are to come onto a disk for other contents than this one.
+    pub(super) fn missing_on(&self, disk: Disk, besides: ContentId) -> u64 {
+        self.account().missing_on(disk, besides)
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the record of a slot; under the index's lock.
     pub(super) fn change(&self, slot: &Slot, change: impl FnOnce(&mut Kept)) {
         let is_current = self.is_current(slot);
         let mut kept = slot.kept();
-        let before = kept.reserved();
         change(&mut kept);
         if is_current {
-            self.account(before, kept.reserved());
+            self.account().set(kept.content(), kept.claim());
+            self.note_suspension(kept.content(), kept.suspension.is_some());
         }
     }
 
-    fn account(&self, before: u64, now: u64) {
-        self.reserved.fetch_add(now, Ordering::Relaxed);
-        self.reserved.fetch_sub(before, Ordering::Relaxed);
+    fn note_suspension(&self, content: ContentId, is_suspended: bool) {
+        let mut suspended = self.suspended.lock().unwrap_or_else(PoisonError::into_inner);
+        match is_suspended {
+            true => suspended.insert(content),
+            false => suspended.remove(&content),
+        };
+    }
+
+    /// Returns the slots of contents whose files are away.
+    pub(super) fn suspended(&self) -> Vec<Arc<Slot>> {
+        let suspended = self.suspended.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.read();
+        let slot = |content: &ContentId| current.get(content).cloned();
+        suspended.iter().filter_map(slot).collect()
     }
 
     /// Returns all slots, in order of content ids.
@@ -113,7 +136,9 @@ impl Slots {
 
     /// Puts a record in a new slot, in place of the content's earlier slot.
     pub(super) fn put(&self, kept: Kept) -> Arc<Slot> {
-        let (content, reserved) = (kept.content(), kept.reserved());
+        let content = kept.content();
+        self.account().set(content, kept.claim());
+        self.note_suspension(content, kept.suspension.is_some());
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let (writing, syncing) = (RwLock::new(()), Mutex::new(()));
         let slot = Arc::new(Slot {
@@ -123,14 +148,14 @@ impl Slots {
             syncing,
             looks: AtomicU32::new(0),
         });
-        let before = self.write().insert(content, Arc::clone(&slot));
-        self.account(before.map_or(0, |before| before.kept().reserved()), reserved);
+        self.write().insert(content, Arc::clone(&slot));
         slot
     }
 
     pub(super) fn remove(&self, content: ContentId) {
-        let before = self.write().remove(&content);
-        self.account(before.map_or(0, |before| before.kept().reserved()), 0);
+        self.note_suspension(content, false);
+        self.account().set(content, Claim::default());
+        self.write().remove(&content);
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<ContentId, Arc<Slot>>> {

@@ -185,7 +185,10 @@ impl StagedUpload {
         let more = length.saturating_sub(self.reserved);
         let _index = self.store.index();
         let Usage { capacity, used } = self.store.usage();
-        let on_disk = files::free_space(self.path.parent().unwrap_or(&self.path))?;
+        let directory = self.path.parent().unwrap_or(&self.path);
+        let disk = files::disk_of(directory)?;
+        let promised = self.store.slots.missing_on(disk, ContentId::EMPTY);
+        let on_disk = files::free_space(directory)?.saturating_sub(promised);
         let left = [
             (self.reserved, capacity.saturating_sub(used), "the capacity lent"),
             (self.length, on_disk, "the disk"),

@@ -2,10 +2,9 @@
 //!
 //! An index that lost records makes strays of good fragments, so a stray is never deleted. A whole content
 //! proves itself by its id, and so do the leaves of a whole one, and by them each fragment; what is proved is
-//! adopted, as added if the outbox has a name of it, and else as if it had been assigned: the tracker evicts it
-//! when nobody needs it. Everything else moves to
-//! the directory `lost`, where the user finds it. Leaf hashes and uploads that were half-made are removed:
-//! they were promised to nobody.
+//! adopted, as added if the outbox has a name of it, and else as if it had been assigned: the tracker evicts
+//! it when nobody needs it. Everything else moves to the directory `lost`, where the user finds it. Leaf
+//! hashes and uploads that were half-made are removed: they were promised to nobody.
 //!
 //! Nothing here keeps a node from starting but an index that fails: a stray that cannot be moved stays.
 

@@ -56,8 +56,8 @@ pub(super) fn read_fragment(
 /// Reads a held fragment and checks every block of it. Withdraws a damaged fragment and returns false.
 ///
 /// # Errors
-/// [`StoreError::UnknownContent`], [`StoreError::NotHeld`], [`StoreError::Changed`] (all fragments of the
-/// content have been withdrawn then), [`StoreError::Io`], [`StoreError::Index`].
+/// [`StoreError::UnknownContent`], [`StoreError::NotHeld`], [`StoreError::Changed`] and [`StoreError::Away`]
+/// (nothing of the content is held then), [`StoreError::Io`], [`StoreError::Index`].
 pub fn verify_fragment(
     store: &(impl FragmentStore + ?Sized),
     content: ContentId,

@@ -22,6 +22,7 @@ use shared::model::{ContentId, Digest, Manifest};
 use super::files::{self, FileIdentity};
 use super::index::Index;
 use super::kept::Kept;
+use super::room::{byte_ranges, write_failed};
 use super::slot::Slot;
 use super::{DiskStore, Entry, Place, Purpose, StoreError};
 
@@ -54,14 +55,26 @@ impl DiskStore {
     ) -> Result<(), StoreError> {
         let slot = self.slot(content)?;
         let _writing = slot.begin_writing();
-        let Some(range) = slot.kept().place_for(blocks)? else {
-            return Ok(());
+        let (range, room, path) = {
+            let kept = slot.kept();
+            let Some(range) = kept.place_for(blocks)? else {
+                return Ok(());
+            };
+            let room = kept.room_for(blocks.index());
+            let room = room.map(|fragments| byte_ranges(&kept.manifest, &fragments));
+            (range, room, self.layout.own_data(&kept).unwrap_or_default())
         };
         let file = self.data(&slot)?;
-        file.write_all_at(blocks.bytes(), range.start).map_err(|source| {
-            let path = self.layout.own_data(&slot.kept()).unwrap_or_default();
-            StoreError::io("write", &path)(source)
-        })?;
+        for range in room.unwrap_or_default() {
+            files::reserve(&file, &range).map_err(write_failed(
+                "make room in",
+                &path,
+                range.end - range.start,
+            ))?;
+        }
+        let length = range.end - range.start;
+        file.write_all_at(blocks.bytes(), range.start)
+            .map_err(write_failed("write", &path, length))?;
         slot.kept().note_written(blocks);
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! The client of a tracker's `Upkeep`: targets, modes of peers, durability.
 
 use shared::model::{
-    Asked, Binding, ContentId, DrainStatus, Durability, HostPort, PeerId, PeerMode, RequestedMode, Survey,
-    Why,
+    Asked, Binding, ContentId, DrainStatus, Durability, HostPort, PeerId, PeerMode, RequestedMode, RunId,
+    Survey, Why,
 };
 use tonic::transport::Channel;
 use tonic::{Response, Status};
@@ -116,14 +116,15 @@ impl UpkeepClient {
         Ok(reply.try_into()?)
     }
 
-    /// Lets a peer drop its copy of a content; the order follows in its session.
+    /// Lets a peer drop its copy of a content, which is the caller; the order follows in its session.
     ///
     /// # Errors
     /// As the contract says.
-    pub async fn release(&self, peer: PeerId, content: ContentId) -> Result<(), RemoteError> {
+    pub async fn release(&self, peer: PeerId, run: RunId, content: ContentId) -> Result<(), RemoteError> {
         let request = v1::ReleaseRequest {
             peer_id: peer.as_bytes().to_vec().into(),
             content_id: content.as_bytes().to_vec().into(),
+            run_id: run.as_bytes().to_vec().into(),
         };
         let released = self.forward(request, |mut client, request| async move {
             client.release(request).await

@@ -10,6 +10,7 @@ mod collection;
 pub mod control;
 mod feed;
 mod revision;
+mod samples;
 mod session;
 mod transfer;
 pub mod types;

@@ -5,14 +5,14 @@ use std::time::Duration;
 use shared::model::{
     Answer, AssignmentFailure, DigestBuckets, Epoch, EvictReason, FragmentSet, Hello, HelloRefusal, Holding,
     HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, NetworkDefaults, Numbered, Order,
-    Report, RunId, RunTraits, Source, Timestamp, Welcome,
+    Received, Remaining, Report, RunTraits, Source, Timestamp, Welcome,
 };
 
 use super::types::{
-    chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, source_rank, zone,
-    zone_text,
+    chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, run_id, source_rank,
+    zone, zone_text,
 };
-use super::{Invalid, bounded, parsed, required};
+use super::{Invalid, bounded, parsed, required, samples};
 use crate::v1;
 use crate::v1::probe_result::Outcome;
 
@@ -52,6 +52,7 @@ impl TryFrom<v1::FromPeer> for Numbered<FromPeer> {
             Message::Heartbeat(heartbeat) => FromPeer::Report(Report::Heartbeat {
                 used: heartbeat.used,
                 disk_free: heartbeat.disk_free,
+                received: bounded("received", Received::MOST, heartbeat.received)?,
             }),
             Message::Announce(announce) => FromPeer::Report(Report::Announce {
                 holdings: bounded("holdings", MAX_HOLDINGS, announce.holdings)?,
@@ -63,6 +64,8 @@ impl TryFrom<v1::FromPeer> for Numbered<FromPeer> {
             }),
             Message::Leave(v1::Leave {}) => FromPeer::Report(Report::Leave),
             Message::Probed(result) => FromPeer::Report(result.try_into()?),
+            Message::Checked(checked) => FromPeer::Report(checked.try_into()?),
+            Message::Kept(kept) => FromPeer::Report(kept.try_into()?),
             Message::Unreached(unreached) => FromPeer::Report(Report::Unreached {
                 peer: peer_id(&unreached.peer_id)?,
                 error: words(&unreached.error),
@@ -80,9 +83,28 @@ impl From<Numbered<FromPeer>> for v1::FromPeer {
         use v1::from_peer::Message;
         let message = match numbered.message {
             FromPeer::Hello(hello) => Message::Hello(hello.into()),
-            FromPeer::Report(Report::Heartbeat { used, disk_free }) => {
-                Message::Heartbeat(v1::Heartbeat { used, disk_free })
-            }
+            FromPeer::Report(Report::Heartbeat {
+                used,
+                disk_free,
+                received,
+            }) => Message::Heartbeat(v1::Heartbeat {
+                used,
+                disk_free,
+                received: received.into_iter().map(Into::into).collect(),
+            }),
+            FromPeer::Report(Report::Checked { check, outcome }) => Message::Checked(v1::Checked {
+                check,
+                outcome: Some(outcome.into()),
+            }),
+            FromPeer::Report(Report::Kept {
+                content,
+                holder,
+                outcome,
+            }) => Message::Kept(v1::Kept {
+                content_id: content.as_bytes().to_vec().into(),
+                peer_id: holder.as_bytes().to_vec().into(),
+                outcome: Some(outcome.into()),
+            }),
             FromPeer::Report(Report::Announce {
                 holdings,
                 completes_inventory,
@@ -164,7 +186,7 @@ impl TryFrom<v1::ProbeResult> for Report {
 }
 
 /// Words of another program, short enough and without anything that moves a terminal's cursor.
-fn words(text: &str) -> String {
+pub(super) fn words(text: &str) -> String {
     const MAX_CHARS: usize = 1024;
     text.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect()
 }
@@ -190,6 +212,7 @@ impl TryFrom<v1::Hello> for Hello {
             traits: RunTraits {
                 is_transient: wire.is_transient,
                 can_probe: wire.can_probe,
+                can_check: wire.can_check,
                 disk_free: wire.disk_free,
                 was_refused: wire.was_refused,
             },
@@ -235,6 +258,7 @@ impl From<Hello> for v1::Hello {
             holdings: hello.holdings.map(|digest| digest.to_bytes().into()),
             is_transient: hello.traits.is_transient,
             can_probe: hello.traits.can_probe,
+            can_check: hello.traits.can_check,
             disk_free: hello.traits.disk_free,
             was_refused: hello.traits.was_refused,
         }
@@ -352,6 +376,7 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 epoch: Epoch::new(evict.epoch),
                 content: content_id(&evict.content_id)?,
                 as_of_sequence: evict.as_of_sequence,
+                remaining: bounded("remaining", Remaining::MOST, evict.remaining)?,
             }),
             Message::Mark(mark) => Self::Order(Order::Remember(mark.into())),
             Message::Probe(probe) => Self::Order(Order::Probe {
@@ -360,6 +385,7 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 peer: peer_id(&probe.peer_id)?,
                 address: parsed("address", &probe.address)?,
             }),
+            Message::Check(check) => Self::Order(check.try_into()?),
             Message::Refused(refused) => Self::Refused(match required("why", refused.why)? {
                 Why::ContestedBy(address) => HelloRefusal::ContestedBy(parsed("contested_by", &address)?),
                 Why::CopyOf(address) => HelloRefusal::CopyOf(parsed("copy_of", &address)?),
@@ -411,28 +437,26 @@ impl From<FromTracker> for v1::FromTracker {
                 manifest,
                 fragments,
                 sources,
-            }) => Message::Assign(v1::Assign {
-                epoch: epoch.get(),
-                manifest: Some((&manifest).into()),
-                fragments: fragments.to_bytes().into(),
-                sources: sources.into_iter().map(Into::into).collect(),
-            }),
+            }) => Message::Assign(assign(epoch, &manifest, &fragments, sources)),
             FromTracker::Order(Order::Evict {
                 epoch,
                 content,
                 reason,
                 as_of_sequence,
+                remaining,
             }) => Message::Evict(v1::Evict {
                 epoch: epoch.get(),
                 content_id: content.as_bytes().to_vec().into(),
                 as_of_sequence,
-                reason: match reason {
-                    EvictReason::Unreferenced => v1::EvictReason::Unreferenced,
-                    EvictReason::Surplus => v1::EvictReason::Surplus,
-                    EvictReason::Released => v1::EvictReason::Released,
-                }
-                .into(),
+                reason: v1::EvictReason::from(reason).into(),
+                remaining: remaining.into_iter().map(Into::into).collect(),
             }),
+            FromTracker::Order(Order::Check {
+                epoch,
+                check,
+                holder,
+                sample,
+            }) => Message::Check(samples::check(epoch, check, holder, sample)),
             FromTracker::Order(Order::Remember(mark)) => Message::Mark(mark.into()),
             FromTracker::Order(Order::Probe {
                 epoch,
@@ -452,21 +476,31 @@ impl From<FromTracker> for v1::FromTracker {
     }
 }
 
+fn assign(epoch: Epoch, manifest: &Manifest, fragments: &FragmentSet, sources: Vec<Source>) -> v1::Assign {
+    v1::Assign {
+        epoch: epoch.get(),
+        manifest: Some(manifest.into()),
+        fragments: fragments.to_bytes().into(),
+        sources: sources.into_iter().map(Into::into).collect(),
+    }
+}
+
+impl From<EvictReason> for v1::EvictReason {
+    fn from(reason: EvictReason) -> Self {
+        match reason {
+            EvictReason::Unreferenced => Self::Unreferenced,
+            EvictReason::Surplus => Self::Surplus,
+            EvictReason::Released => Self::Released,
+        }
+    }
+}
+
 /// The defaults of a network; an older tracker has none.
 pub(super) fn defaults(replicas: u32, fragment_length: u32) -> Result<NetworkDefaults, Invalid> {
     Ok(NetworkDefaults {
         replicas: chosen_target(replicas)?.unwrap_or(NetworkDefaults::default().replicas),
         fragment_length: chosen_fragment_length(fragment_length)?,
     })
-}
-
-/// The id of a run; none from peers that have no such ids.
-fn run_id(bytes: &[u8]) -> Result<Option<RunId>, Invalid> {
-    match <[u8; RunId::LEN]>::try_from(bytes) {
-        Ok(bytes) => Ok(Some(RunId::from_bytes(bytes))),
-        Err(_) if bytes.is_empty() => Ok(None),
-        Err(_) => Err(Invalid::field("run_id", "must have 16 bytes, or none")),
-    }
 }
 
 /// A duration that is neither nothing nor longer than a day.

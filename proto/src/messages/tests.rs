@@ -9,9 +9,9 @@ use shared::hash::ContentHasher;
 use shared::model::{
     Asked, Attributes, CollectionSize, ContentId, ContentRef, DigestBuckets, Epoch, EvictReason,
     FragmentLength, FragmentSet, Hello, HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Mode,
-    ModifiedAt, Name, NamedRevision, NetworkDefaults, Numbered, Order, PeerId, PinCount, PinWish,
-    ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry, RevisionState, RunId, RunTraits,
-    Source, SourceRank, Timestamp, Welcome,
+    ModifiedAt, Name, NamedRevision, NetworkDefaults, Numbered, Order, PeerId, PinCount, PinWish, Received,
+    Remaining, ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry, RevisionState, RunId,
+    RunTraits, Sample, SampleOutcome, Source, SourceRank, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -66,6 +66,7 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
                 traits: RunTraits {
                     is_transient: run % 2 == 0,
                     can_probe: run % 5 == 0,
+                    can_check: run % 11 == 0,
                     disk_free: (run % 3 == 0).then_some(run),
                     was_refused: run % 7 == 0,
                 },
@@ -83,10 +84,34 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
         announce,
         any::<u64>().prop_map(|used| FromPeer::Report(Report::Heartbeat {
             used,
-            disk_free: Some(used / 2)
+            disk_free: Some(used / 2),
+            received: vec![received(used); usize::from(used % 2 == 0)],
+        })),
+        (any::<u64>(), outcome())
+            .prop_map(|(check, outcome)| FromPeer::Report(Report::Checked { check, outcome })),
+        (any::<u64>(), outcome()).prop_map(|(n, outcome)| FromPeer::Report(Report::Kept {
+            content: received(n).content,
+            holder: received(n).from,
+            outcome
         })),
         any::<u64>().prop_map(|question| FromPeer::Report(Report::Alive { question })),
         Just(FromPeer::Report(Report::Leave)),
+    ]
+}
+
+fn received(n: u64) -> Received {
+    let byte = n.to_le_bytes()[0];
+    Received {
+        content: ContentId::from_bytes([byte; 32]),
+        from: PeerId::from_bytes([byte; 16]),
+    }
+}
+
+fn outcome() -> impl Strategy<Value = SampleOutcome> {
+    prop_oneof![
+        Just(SampleOutcome::Proved),
+        "[a-z ]{0,20}".prop_map(SampleOutcome::Denied),
+        "[a-z ]{0,20}".prop_map(SampleOutcome::Unreached),
     ]
 }
 
@@ -109,7 +134,7 @@ proptest! {
 
     #[test]
     fn orders_survive_the_wire(length in 0_usize..300_000, epoch: u64, sequence: u64) {
-        let manifest = manifest(length);
+        let (longer, manifest) = (manifest(length + 1), manifest(length));
         let source = Source {
             peer: PeerId::from_bytes([3; 16]),
             address: "host:1".parse().expect("an address"),
@@ -138,7 +163,19 @@ proptest! {
                     fragment_length: (epoch % 2 == 0).then_some(FragmentLength::MIN),
                 },
             },
-            Order::Evict { epoch: Epoch::new(epoch), content: manifest.content(), reason: EvictReason::Surplus, as_of_sequence: sequence },
+            Order::Evict { epoch: Epoch::new(epoch), content: manifest.content(), reason: EvictReason::Surplus, as_of_sequence: sequence, remaining: vec![Remaining {
+                holder: source.clone(),
+                fragments: manifest.all_fragments(),
+            }] },
+            Order::Check {
+                epoch: Epoch::new(epoch),
+                check: sequence,
+                holder: source.clone(),
+                sample: {
+                    let some = longer.clone();
+                    Sample::of(&some, some.index(0).expect("not empty"), 7)
+                },
+            },
             Order::Assign {
                 epoch: Epoch::new(epoch),
                 fragments: manifest.all_fragments(),

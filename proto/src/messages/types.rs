@@ -4,7 +4,7 @@ use shared::model::{
     Asked, AskedPart, Attributes, Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure,
     Digest, Extent, FileMetadata, FileMetadataError, FragmentLength, FragmentSet, Health, Holder, HostPort,
     Incarnation, Manifest, Mode, ModifiedAt, Name, Parts, PeerId, PeerInfo, PeerMode, PeerState, Reach,
-    ReplicationTarget, Revision, Share, SourceRank, Timestamp, Zone,
+    ReplicationTarget, Revision, RunId, Share, SourceRank, Timestamp, Zone,
 };
 
 use super::{Invalid, fixed, parsed, required};
@@ -65,6 +65,18 @@ pub(crate) fn chosen_fragment_length(bytes: u32) -> Result<Option<FragmentLength
         bytes => FragmentLength::new(u64::from(bytes))
             .map(Some)
             .map_err(|error| Invalid::field("fragment_length", error)),
+    }
+}
+
+/// Reads the id of a run; none from peers that have no such ids.
+///
+/// # Errors
+/// When it has another length.
+pub fn run_id(bytes: &[u8]) -> Result<Option<RunId>, Invalid> {
+    match <[u8; RunId::LEN]>::try_from(bytes) {
+        Ok(bytes) => Ok(Some(RunId::from_bytes(bytes))),
+        Err(_) if bytes.is_empty() => Ok(None),
+        Err(_) => Err(Invalid::field("run_id", "must have 16 bytes, or none")),
     }
 }
 
@@ -509,6 +521,7 @@ impl v1::Holder {
             fragments: FragmentSet::from_bytes(fragment_count, &self.fragments)
                 .map_err(|error| Invalid::field("fragments", error))?,
             keeps: self.keeps,
+            proved_at: (self.proved_ms > 0).then(|| Timestamp::from_millis(self.proved_ms)),
         })
     }
 }
@@ -520,6 +533,7 @@ impl From<Holder> for v1::Holder {
             fragments: holder.fragments.to_bytes().into(),
             keeps: holder.keeps,
             rank: v1::SourceRank::from(holder.rank).into(),
+            proved_ms: holder.proved_at.map_or(0, Timestamp::as_millis),
         }
     }
 }

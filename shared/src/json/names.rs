@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::LocatedPeer;
 use crate::model::{
-    Attributes, Binding, FileMetadata, Health, Listing, Location, Name, PeerInfo, RevisionEntry,
+    Attributes, Binding, FileMetadata, Health, Listing, Location, Name, PeerInfo, RevisionEntry, Timestamp,
 };
 
 /// Fragments times holders in one document: about 10 MB of JSON.
@@ -141,6 +141,9 @@ pub struct LocatedHolder {
     keeps: bool,
     fragments_held: u64,
     fragments_kept: u64,
+    /// Time at which another peer last had verified bytes of its copy; null when none had, for the contents
+    /// of a directory, and when the tracker does not tell.
+    proved_at_ms: Option<u64>,
 }
 
 /// `peer history`.
@@ -292,6 +295,7 @@ impl Located {
                     let held = u64::from(holder.fragments.len());
                     LocatedHolder {
                         keeps: holder.keeps,
+                        proved_at_ms: holder.proved_at.map(Timestamp::as_millis),
                         ..LocatedHolder::new(&holder.peer, held, if holder.keeps { held } else { 0 })
                     }
                 })
@@ -331,6 +335,7 @@ impl LocatedHolder {
             keeps: kept > 0,
             fragments_held: held,
             fragments_kept: kept,
+            proved_at_ms: None,
         }
     }
 }

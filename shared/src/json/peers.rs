@@ -107,6 +107,7 @@ pub struct NodeStatus {
     /// Publications that the tracker has refused: `peer list --local` says why.
     pub refused_publications: u32,
     pub lost: LostFiles,
+    pub suspended: SuspendedFiles,
     pub uptime_ms: u64,
     pub bytes_sent: u64,
     pub bytes_received: u64,
@@ -178,6 +179,50 @@ pub struct LostFiles {
     pub files: u64,
     /// Bytes in them.
     pub bytes: u64,
+}
+
+/// Shared files that are away; their contents are shared again when they are back.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SuspendedFiles {
+    /// Files that are gone, or whose disk is not mounted.
+    gone: u64,
+    /// Files that are others now, or were written to.
+    changed: u64,
+    /// Files that the node's user may not read.
+    unreadable: u64,
+    /// Files that the system fails to read.
+    failing: u64,
+    /// Some of them.
+    first: Vec<SuspendedFile>,
+}
+
+/// A shared file that is away.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct SuspendedFile {
+    path: PathBuf,
+    /// `gone`, `changed`, `unreadable` or `failing`.
+    absence: &'static str,
+    /// Milliseconds for which it has been away while the node ran.
+    lasted_ms: u64,
+}
+
+impl From<&model::SuspendedFiles> for SuspendedFiles {
+    fn from(files: &model::SuspendedFiles) -> Self {
+        let file = |file: &model::SuspendedFile| SuspendedFile {
+            path: file.path.clone(),
+            absence: file.absence.as_str(),
+            lasted_ms: millis(file.lasted),
+        };
+        Self {
+            gone: files.gone,
+            changed: files.changed,
+            unreadable: files.unreadable,
+            failing: files.failing,
+            first: files.first.iter().map(file).collect(),
+        }
+    }
 }
 
 /// Progress of scrubbing.

@@ -78,12 +78,14 @@ fn locate_lists_the_holders_of_every_fragment() {
                 fragments: first_two,
                 keeps: true,
                 rank: SourceRank::Keeper,
+                proved_at: Some(crate::model::Timestamp::from_millis(5)),
             },
             Holder {
                 peer: peer(2, None),
                 fragments: second_only,
                 keeps: false,
                 rank: SourceRank::Holder,
+                proved_at: None,
             },
         ],
         holder_count: 2,
@@ -112,9 +114,9 @@ fn locate_lists_the_holders_of_every_fragment() {
         ],
         "peers": [
             {"id": one, "addr": "127.0.0.1:1", "zone": "rack-1", "state": "live", "keeps": true,
-                "fragments_held": 2, "fragments_kept": 2},
+                "fragments_held": 2, "fragments_kept": 2, "proved_at_ms": 5},
             {"id": two, "addr": "127.0.0.1:2", "zone": null, "state": "live", "keeps": false,
-                "fragments_held": 1, "fragments_kept": 0},
+                "fragments_held": 1, "fragments_kept": 0, "proved_at_ms": null},
         ],
     });
     assert_eq!(value(Located::new(&location)), expected);
@@ -280,6 +282,7 @@ fn a_directory_is_listed_and_located_with_all_of_its_parts() {
             fragments: FragmentSet::empty(3),
             keeps: true,
             rank: SourceRank::Keeper,
+            proved_at: None,
         }],
         holder_count: 1,
         manifest: manifest(),

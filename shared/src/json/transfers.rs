@@ -275,6 +275,8 @@ pub struct HeldContent {
     pub role: String,
     /// The file that is shared in place; null when the fragments are in the store.
     pub path: Option<PathBuf>,
+    /// Why that file is away, so that nothing is held for now: `gone`, `changed`, `unreadable` or `failing`.
+    pub absence: Option<&'static str>,
     /// Whether the publication waits for a connection.
     pub pending: bool,
     /// Names under which it was to be published, and that the tracker has refused.

@@ -91,6 +91,8 @@ pub struct Durable {
     replicas: Replicas,
     survives_any: u32,
     keepers: u32,
+    /// Keepers whose copies other peers have read; null when the tracker does not tell.
+    proved: Option<u32>,
     draining: u32,
     away: u32,
     sources: u32,
@@ -231,6 +233,7 @@ impl From<&Durability> for Durable {
             replicas: (&of.health).into(),
             survives_any: of.survives_any,
             keepers: of.keepers,
+            proved: of.proved,
             draining: of.draining,
             away: of.away,
             sources: of.sources,

@@ -212,6 +212,9 @@ pub struct Holder {
     pub keeps: bool,
     /// Reason to believe that it has them.
     pub rank: SourceRank,
+    /// Time at which another peer last had verified bytes of its copy; none if none had, or the tracker does
+    /// not tell.
+    pub proved_at: Option<Timestamp>,
 }
 
 /// Location of a content's fragments.

@@ -43,6 +43,8 @@ pub struct Durability {
     pub survives_any: u32,
     /// Live peers that keep something of it.
     pub keepers: u32,
+    /// Those of them whose copies others have read; trackers of earlier versions do not tell.
+    pub proved: Option<u32>,
     /// Draining peers among them.
     pub draining: u32,
     /// Keepers that are silent at the moment.

@@ -3,6 +3,7 @@
 //! Every type here has private fields, a constructor that validates, and (where it has a text form) a
 //! `Display` and a `FromStr` that agree. Nothing here performs I/O, reads a clock or knows a wire format.
 
+mod absence;
 mod address;
 mod amount;
 mod asked;
@@ -21,9 +22,11 @@ mod peer;
 mod reach;
 mod reason;
 mod revision;
+mod sample;
 mod session;
 mod time;
 
+pub use absence::{Absence, NoAbsence, SuspendedFile, SuspendedFiles};
 pub use address::{RemoteAddressError, Undialable, is_loopback, undialable};
 pub use amount::{ByteCount, ByteRate, LostFiles, ParseByteCountError, ParseByteRateError};
 pub use asked::{Asked, AskedPart};
@@ -56,6 +59,7 @@ pub use revision::{
     NamedRevision, NamedRevisionError, PinCount, PinWish, RevisedContent, RevisionEntry, RevisionLimit,
     RevisionLimitError, RevisionState,
 };
+pub use sample::{Received, Remaining, Sample, SampleOutcome};
 pub use session::{
     Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, NetworkDefaults, Numbered, Order, Report,
     RunTraits, Source, Welcome,

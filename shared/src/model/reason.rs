@@ -50,6 +50,8 @@ pub enum ReasonCode {
     CoolingDown,
     /// A peer has not said everything that it holds.
     InventoryPending,
+    /// No other peer has looked at a copy yet: others are not dropped because of it.
+    ProofPending,
     /// Several replicas share a zone although there are others: no peer there could take them when they were
     /// made.
     ZonesShared,
@@ -57,6 +59,8 @@ pub enum ReasonCode {
     Unpublished,
     /// The peer has no session with the tracker.
     NotConnected,
+    /// The node's own file with the content is away.
+    FileAway,
     /// A fetch: every source of the missing fragments serves others, or has failed and is left alone for a
     /// while.
     SourcesBusy,
@@ -74,7 +78,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::SafeMode,
         Self::JournalGap,
         Self::NoSource,
@@ -92,9 +96,11 @@ impl ReasonCode {
         Self::PeersBusy,
         Self::CoolingDown,
         Self::InventoryPending,
+        Self::ProofPending,
         Self::ZonesShared,
         Self::Unpublished,
         Self::NotConnected,
+        Self::FileAway,
         Self::SourcesBusy,
         Self::SourcesSlow,
         Self::DownloadLimit,
@@ -124,9 +130,11 @@ impl ReasonCode {
             Self::PeersBusy => "peers_busy",
             Self::CoolingDown => "cooling_down",
             Self::InventoryPending => "inventory_pending",
+            Self::ProofPending => "proof_pending",
             Self::ZonesShared => "zones_shared",
             Self::Unpublished => "unpublished",
             Self::NotConnected => "not_connected",
+            Self::FileAway => "file_away",
             Self::SourcesBusy => "sources_busy",
             Self::SourcesSlow => "sources_slow",
             Self::DownloadLimit => "download_limit",

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{
     ContentId, DialFailure, DigestBuckets, Epoch, FragmentLength, FragmentSet, Holder, Holding,
-    HoldingsDigest, HostPort, Incarnation, Manifest, Mark, PeerId, ReplicationTarget, RunId, SourceRank,
-    Zone,
+    HoldingsDigest, HostPort, Incarnation, Manifest, Mark, PeerId, Received, Remaining, ReplicationTarget,
+    RunId, Sample, SampleOutcome, SourceRank, Zone,
 };
 
 /// Identity of a peer; the first message of a session.
@@ -43,6 +43,8 @@ pub struct RunTraits {
     pub is_transient: bool,
     /// Whether the peer dials others at the tracker's request, and tells them its id.
     pub can_probe: bool,
+    /// Whether the peer reads samples of others' copies at the tracker's request.
+    pub can_check: bool,
     /// Bytes that its disk has free, if it knows.
     pub disk_free: Option<u64>,
     /// Whether this run was refused as a copy and has not been welcome since: it is let in when the peer is
@@ -59,6 +61,8 @@ pub enum Report {
         used: u64,
         /// Bytes that the disk has free, if the peer knows.
         disk_free: Option<u64>,
+        /// Holders that have delivered something since the last heartbeats; at most [`Received::MOST`].
+        received: Vec<Received>,
     },
     /// Fragments gained or lost.
     Announce {
@@ -89,6 +93,22 @@ pub enum Report {
         probe: u64,
         /// The answer, or the reason in words for which none came.
         outcome: Result<Answer, String>,
+    },
+    /// A sample was read: the answer to [`Order::Check`].
+    Checked {
+        /// Number of the order.
+        check: u64,
+        /// Its result.
+        outcome: SampleOutcome,
+    },
+    /// An eviction was not obeyed because a copy that was to remain could not be read.
+    Kept {
+        /// The content.
+        content: ContentId,
+        /// Holder of the copy that was to remain.
+        holder: PeerId,
+        /// The result of reading it, which is no proof.
+        outcome: SampleOutcome,
     },
     /// A source could not be dialled.
     Unreached {
@@ -230,6 +250,20 @@ pub enum Order {
         /// The last message of the session that the order takes into account; the peer ignores the order when
         /// it has announced something about the content since.
         as_of_sequence: u64,
+        /// Copies that remain, at most [`Remaining::MOST`]: the peer reads a block of each before it obeys.
+        /// Earlier trackers name none.
+        remaining: Vec<Remaining>,
+    },
+    /// Read a sample of a copy, and report it.
+    Check {
+        /// The tracker's epoch.
+        epoch: Epoch,
+        /// Number of the order.
+        check: u64,
+        /// The holder.
+        holder: Source,
+        /// The block to be read.
+        sample: Sample,
     },
     /// Dial an address, ask who answers, and report it.
     Probe {
@@ -275,6 +309,7 @@ impl Order {
             Self::Assign { epoch, .. }
             | Self::Evict { epoch, .. }
             | Self::Probe { epoch, .. }
+            | Self::Check { epoch, .. }
             | Self::Ask { epoch, .. }
             | Self::Reach { epoch, .. }
             | Self::Adopt { epoch, .. } => *epoch,

@@ -155,7 +155,7 @@ fn measure(cluster: &Cluster, lists: u32, gets: u32) -> Result<Figures> {
     let peak = |program: &Program| program.memory().map(|(_, peak)| peak);
     Ok(Figures {
         list,
-        get: median(got.into_iter()).context("at least one")?,
+        get: median(got).context("at least one")?,
         tracker: peak(&cluster.tracker)?,
         peer: peak(&cluster.peer(0).program)?,
     })

@@ -222,6 +222,7 @@ impl Member {
                 let message = message.take().unwrap_or(Report::Heartbeat {
                     used: 0,
                     disk_free: None,
+                    received: Vec::new(),
                 });
                 if reports.send(Numbered { sequence, message }).await.is_err() {
                     return;

@@ -101,6 +101,11 @@ impl World {
                 continue;
             }
             let number = self.peer_of(holder.peer.id);
+            // Until others have looked, a liar's word is as good as any.
+            if number.is_some_and(|number| self.peers[number].is_fake) {
+                is_excused = true;
+                continue;
+            }
             let has = |index| number.is_some_and(|number| self.peers[number].has(content, index));
             if let Some(index) = holder.fragments.iter().find(|index| !has(*index)) {
                 // A machine that was drained and switched off may be taken for live until its lease runs out.
@@ -187,7 +192,24 @@ impl World {
         else {
             return;
         };
-        if let Order::Evict { content, reason, .. } = order {
+        if let Order::Evict {
+            content,
+            reason,
+            remaining,
+            ..
+        } = order
+        {
+            let fake = remaining.iter().find(|copy| {
+                let holder = self.peer_of(copy.holder.peer);
+                holder.is_some_and(|holder| self.peers[holder].is_fake)
+            });
+            if let Some(fake) = fake.filter(|_| self.peers[number].can_check(number)) {
+                let fake = fake.holder.peer;
+                self.violated(format_args!(
+                    "{} is to be dropped because of the copy of {fake}, which never had a byte",
+                    content.short()
+                ));
+            }
             let state = self.tracker.process.as_ref().map(|process| &process.state);
             let has_gap = state.is_some_and(|state| state.status().gap.is_some());
             if has_gap && *reason == EvictReason::Unreferenced {

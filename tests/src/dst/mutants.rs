@@ -61,7 +61,7 @@ planted! {
     2 "copies that nobody undertook to keep count as replicas", "tracker/src/state/replicas/counts.rs":
         "Purpose::Durable => is_kept && is_sure," => "Purpose::Durable => is_sure,";
     6 "copies that their peer has not confirmed make others superfluous", "tracker/src/state/replicas/counts.rs":
-        "is_live && self.is_confirmed && *standing" => "is_live && *standing",
+        "is_live && is_believed && self.is_confirmed && *standing" => "is_live && is_believed && *standing",
         test "tracker" "--lib" "the_last_replica_is_not_trimmed";
     3 "a fact that finds nothing is passed over when it is replayed", "tracker/src/journal/mod.rs":
         "contradiction.map_or(Ok(replayed), Err)" => "drop(contradiction); Ok(replayed)",
@@ -98,6 +98,10 @@ planted! {
         "self.commit(now, Fact::EpochBegun(self.history.epoch().max(Epoch::new(1))), out);";
     6 "one replica too many is trimmed", "tracker/src/state/replicas/evictions.rs":
         ">= enough(held)" => ">= enough(held) - 1";
+    6 "unproved copies make others superfluous", "tracker/src/state/replicas/counts.rs":
+        "is_kept && is_sure && is_staying && is_proved," => "is_kept && is_sure && is_staying,";
+    6 "an eviction is obeyed without a look at the copies that remain", "peer/src/session/machine.rs":
+        "&& !remaining.is_empty()" => "&& remaining.len() > 100";
     6 "an eviction is obeyed that does not know of the latest announce", "peer/src/session/inventory.rs":
         "Some(&sent) if sent > as_of =>" => "Some(&sent) if false && sent > as_of =>",
         test "peer" "--lib" "an_eviction_that_does_not_know";

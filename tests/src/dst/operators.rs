@@ -29,7 +29,7 @@ impl World {
             return self.upkeep(number);
         }
         let name = self.any_name();
-        if !self.peers[number].is_up || !self.has_place_for(&name) {
+        if !self.peers[number].is_up || self.peers[number].is_fake || !self.has_place_for(&name) {
             return;
         }
         match self.rng.random_range(0..100) {

@@ -78,6 +78,8 @@ pub(super) struct Oracle {
     pub(super) acknowledged: BTreeMap<ContentId, Acknowledged>,
     /// Copies that the history has destroyed: belief in them is excused.
     pub(super) destroyed: BTreeSet<(PeerId, ContentId)>,
+    /// Holders of copies that were to remain and were not there when an eviction reached a peer.
+    pub(super) missing: BTreeMap<(PeerNumber, ContentId), BTreeSet<PeerId>>,
     /// Peers that were drained, and switched off when that was said to be safe.
     pub(super) switched_off: BTreeSet<PeerId>,
     pub(super) epoch: Option<Epoch>,

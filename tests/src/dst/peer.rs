@@ -11,7 +11,9 @@ use peer::orders::OpenOrders;
 use peer::publisher::Rounds;
 use peer::session::{Input, Protected, ProtectionGuard};
 use rand::RngExt as _;
-use shared::model::{ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Report, RunId};
+use shared::model::{
+    ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Received, Report, RunId,
+};
 use store::{FragmentStore as _, MemoryStore, Publication};
 use tokio::sync::broadcast;
 
@@ -42,12 +44,16 @@ pub(super) struct SimPeer {
     pub(super) is_disk_broken: bool,
     /// The peer never comes back.
     pub(super) is_gone: bool,
+    /// The peer says that it keeps everything, obeys nothing, and never has a byte.
+    pub(super) is_fake: bool,
     // The process.
     pub(super) run: u64,
     /// Drawn by every start.
-    run_id: RunId,
+    pub(super) run_id: RunId,
     pub(super) is_up: bool,
     pub(super) session: Option<SimSession>,
+    /// Deliveries that no heartbeat has told of.
+    received: Vec<Received>,
     protected: Protected,
     changes: broadcast::Receiver<ContentId>,
     will_notice: bool,
@@ -113,6 +119,8 @@ impl World {
             rotten: BTreeSet::new(),
             is_disk_broken: false,
             is_gone: false,
+            is_fake: false,
+            received: Vec::new(),
             run: 0,
             run_id: RunId::from_bytes([0; 16]),
             is_up: false,
@@ -132,6 +140,14 @@ impl World {
             additions: BTreeMap::new(),
         });
         self.plan(delay, Event::PeerStarts(number));
+    }
+
+    /// Adds a liar.
+    pub(super) fn add_fake(&mut self) {
+        self.add_peer();
+        if let Some(peer) = self.peers.last_mut() {
+            (peer.is_fake, peer.capacity) = (true, 0);
+        }
     }
 
     pub(super) fn start_peer(&mut self, number: PeerNumber) {
@@ -168,6 +184,7 @@ impl World {
         peer.orders = OpenOrders::default();
         peer.works_at = None;
         peer.copies.clear();
+        peer.received.clear();
         peer.failures.clear();
         peer.will_notice = false;
         self.say(format_args!("peer {number}: crashes"));

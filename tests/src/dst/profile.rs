@@ -50,6 +50,8 @@ pub(super) struct Profile {
     pub(super) is_frugal: bool,
     /// Whether the tracker's journal is restored from an older backup.
     pub(super) is_restored: bool,
+    /// Peers that say that they keep everything, and never have a byte.
+    pub(super) fakes: usize,
 }
 
 impl Profile {
@@ -85,6 +87,10 @@ impl Profile {
             snapshot_every: rng.random_range(5..60),
             is_frugal: rng.random_bool(0.3),
             is_restored: rng.random_bool(0.2),
+            fakes: match rng.random_bool(0.3) {
+                true => rng.random_range(1..4),
+                false => 0,
+            },
         }
     }
 
@@ -122,6 +128,8 @@ impl Profile {
             cool_down: Duration::from_secs(5),
             retry: Duration::from_secs(1),
             probe: Duration::from_secs(15),
+            proof: Duration::from_secs(60),
+            doubt: Duration::from_secs(20),
             trim: Duration::from_secs(15),
             orphan: Duration::from_secs(12),
             removed: Duration::from_secs(1),

@@ -386,7 +386,9 @@ impl World {
                 self.submit(command, Tag::Call(id, attempt));
             }
             Question::Release { peer, content } => {
-                self.submit(Command::Release { peer, content }, Tag::Call(id, attempt));
+                let run = self.peer_of(peer).map(|number| self.peers[number].run_id);
+                let command = Command::Release { peer, content, run };
+                self.submit(command, Tag::Call(id, attempt));
             }
             Question::SetPeerMode { peer, wish } => {
                 self.submit(Command::SetPeerMode { peer, wish }, Tag::Call(id, attempt));

@@ -21,7 +21,7 @@ impl World {
         if let Some(safe) = (0..self.peers.len()).find(|number| self.is_safe_to_switch_off(*number)) {
             return self.switch_off(safe);
         }
-        if !self.peers[number].is_up {
+        if !self.peers[number].is_up || self.peers[number].is_fake {
             return;
         }
         match self.rng.random_range(0..10) {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use peer::session::{Found, Input, LookUp};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
-use shared::model::{ContentId, Digest, FragmentIndex, PeerId};
+use shared::model::{ContentId, Digest, FragmentIndex, Order, PeerId, Sample};
 
 use super::calls::{Call, CallId, Outcome};
 use super::connections::{Connection, ConnectionId, Down, End, Up};
@@ -41,6 +41,7 @@ pub(super) enum Event {
     /// A peer's process acts by itself; nothing happens if it is not in this run any more.
     Peer(PeerNumber, u64, Act),
     PeerStarts(PeerNumber),
+    LiarComes,
     /// A fragment is asked of a peer; the copy arrives; the peer refuses; a copy is said to be rotten.
     Wanted(Request),
     Arrives(Request, Bytes, Vec<Digest>),
@@ -74,6 +75,9 @@ pub(super) enum Act {
     GivesUp(ContentId, u64),
     /// It has dialled another peer for the tracker.
     Dialled(u64, PeerId),
+    /// It has looked at a copy for the tracker, or at those that remain when it drops its own.
+    Checks(u64, PeerId, Sample),
+    Looks(ConnectionId, Order),
     Works,
 }
 
@@ -141,6 +145,10 @@ impl World {
         world.plan(0, Event::TrackerStarts);
         for _ in 0..world.profile.peers {
             world.add_peer();
+        }
+        for _ in 0..world.profile.fakes {
+            let at = world.rng.random_range(0..world.profile.faults_stop);
+            world.plan(at, Event::LiarComes);
         }
         world.plan(500, Event::Operates);
         world.plan(3_000, Event::Fault);
@@ -222,6 +230,7 @@ impl World {
             Event::Peer(peer, run, act) if self.peers[peer].is_in(run) => self.act(peer, act),
             Event::Peer(..) => {}
             Event::PeerStarts(peer) => self.start_peer(peer),
+            Event::LiarComes => self.add_fake(),
             Event::Wanted(request) => self.fragment_wanted(request),
             Event::Arrives(request, bytes, leaves) => self.fragment_arrives(request, &bytes, leaves),
             Event::Refused(request) => self.fragment_refused(request),
@@ -245,6 +254,8 @@ impl World {
             Act::TimeUp(connection) => self.time_up(peer, connection),
             Act::Notices => self.notice(peer),
             Act::Dialled(probe, subject) => self.dialled(peer, probe, subject),
+            Act::Checks(check, holder, sample) => self.checks(peer, check, holder, &sample),
+            Act::Looks(connection, order) => self.looks(peer, connection, order),
             Act::ProtectionEnds => self.tell(peer, Input::ProtectionEnded),
             Act::Publishes => self.publish_next(peer),
             Act::Commits(content) => self.commit_copy(peer, content),

@@ -22,7 +22,7 @@ use std::thread::JoinHandle;
 
 use shared::model::{
     Binding, ContentId, Hello, Listing, Name, Numbered, PeerId, PeerMode, PinWish, ReplicationTarget, Report,
-    RequestedMode, Revision, RevisionEntry, RevisionLimit, Welcome,
+    RequestedMode, Revision, RevisionEntry, RevisionLimit, RunId, Welcome,
 };
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded, ErrorCode};
@@ -262,8 +262,13 @@ impl Ledger {
     ///
     /// # Errors
     /// As the contract of `Upkeep.Release` says.
-    pub async fn release(&self, peer: PeerId, content: ContentId) -> Result<(), LedgerError> {
-        self.submit(Command::Release { peer, content }, None)
+    pub async fn release(
+        &self,
+        peer: PeerId,
+        content: ContentId,
+        run: Option<RunId>,
+    ) -> Result<(), LedgerError> {
+        self.submit(Command::Release { peer, content, run }, None)
             .await
             .map(drop)
     }

@@ -1,6 +1,6 @@
 //! Service `Upkeep`: targets, modes of peers, and durability.
 
-use proto::messages::types::{content_id, peer_id};
+use proto::messages::types::{content_id, peer_id, run_id};
 use proto::messages::{Invalid, SetPeerMode, SetTarget};
 use proto::v1;
 use proto::v1::upkeep_server::{Upkeep, UpkeepServer};
@@ -100,7 +100,8 @@ impl Upkeep for UpkeepService {
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Answer<v1::ReleaseReply> {
         let request = request.into_inner();
         let (peer, content) = (peer_id(&request.peer_id)?, content_id(&request.content_id)?);
-        self.ledger.release(peer, content).await.map_err(refused)?;
+        let run = run_id(&request.run_id)?;
+        self.ledger.release(peer, content, run).await.map_err(refused)?;
         Ok(Response::new(v1::ReleaseReply {}))
     }
 }

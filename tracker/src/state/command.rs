@@ -7,7 +7,7 @@ use std::time::Duration;
 use shared::model::{
     Binding, ContentId, Epoch, FragmentLength, Hello, HelloRefusal, HostPort, Incarnation, Name, NameError,
     Numbered, Order, PeerId, PeerMode, PinWish, ReplicationTarget, Report, RequestedMode, Revision,
-    RevisionEntry, RevisionLimit, Welcome,
+    RevisionEntry, RevisionLimit, RunId, Welcome,
 };
 use shared::{Coded, ErrorCode};
 
@@ -114,6 +114,8 @@ pub enum Command {
         peer: PeerId,
         /// The subject.
         content: ContentId,
+        /// The run that calls; peers of earlier versions do not say.
+        run: Option<RunId>,
     },
     /// A peer says hello.
     OpenSession {
@@ -427,6 +429,14 @@ pub enum Rejection {
         /// Replicas that must be left.
         wanted: u32,
     },
+    /// The copy would be missed unless others are proved.
+    #[error(
+        "other copies of content {0} are not proved yet; they are being looked at, try again in a moment"
+    )]
+    Unproved(ContentId),
+    /// The call is not in the session of the peer that it is about.
+    #[error("only peer {0} itself may let its copy go, in the run that has its session")]
+    NotItself(PeerId),
     /// The journal has lost something, perhaps a name of this content.
     #[error("no name refers to content {0}, and one may be missing since the journal was restored")]
     NameMayBeMissing(ContentId),
@@ -494,6 +504,7 @@ impl Coded for Rejection {
             | Self::MaintenanceTooLong(_)
             | Self::AmbiguousId(..)
             | Self::Name(_) => ErrorCode::InvalidArgument,
+            Self::NotItself(_) => ErrorCode::PermissionDenied,
             Self::TooManyPeers(_)
             | Self::TooManyPins { .. }
             | Self::EpochsUsedUp
@@ -503,6 +514,7 @@ impl Coded for Rejection {
             // The publisher's answer to the order is on its way; the publication is tried again after it.
             Self::NotServing
             | Self::NotAnnounced { .. }
+            | Self::Unproved(_)
             | Self::NotAllKnown
             | Self::Contested { .. }
             | Self::Evicting(_) => ErrorCode::Unavailable,

@@ -17,6 +17,7 @@
 //! facts, and wires the parts together.
 
 mod audit;
+mod checking;
 mod command;
 mod feed;
 mod history;
@@ -26,6 +27,7 @@ mod reaching;
 mod record;
 mod replicas;
 mod sessions;
+mod steps;
 mod tick;
 mod views;
 
@@ -144,9 +146,10 @@ impl State {
                 .set_peer_mode(now, peer, wish, &mut out)
                 .map(Reply::ModeReport),
             Command::ForgetPeer(peer) => self.forget_peer(now, peer, &mut out).map(|()| Reply::Done),
-            Command::Release { peer, content } => {
+            Command::Release { peer, content, run } => {
                 let (cx, replicas, _) = self.context(now);
-                let released = replicas.release(&cx, peer, content, &mut out);
+                let caller = cx.peers.check_caller(peer, run);
+                let released = caller.and_then(|()| replicas.release(&cx, peer, content, &mut out));
                 released.map(|()| Reply::Done)
             }
             Command::OpenSession {
@@ -169,6 +172,7 @@ impl State {
             }
         };
         let touched = self.peers.take_touched();
+        self.peers.follow_checkers(&touched);
         self.feed
             .push_peers(touched, &self.peers, &self.replicas, self.history.facts());
         Applied {

@@ -110,8 +110,14 @@ impl State {
             self.replicas.mark_held_by(peer);
         }
         match report.message {
-            Report::Heartbeat { used, disk_free } => {
+            Report::Heartbeat {
+                used,
+                disk_free,
+                received,
+            } => {
                 self.peers.set_used(peer, used, disk_free);
+                let (cx, replicas, _) = self.context(now);
+                replicas.received(&cx, peer, received);
                 self.send_mark(peer, out);
                 self.send_reach(peer, out);
             }
@@ -145,6 +151,12 @@ impl State {
             }
             Report::Alive { question } => self.peers.prove(peer, question),
             Report::Probed { probe, outcome } => self.probed(now, peer, probe, outcome),
+            Report::Checked { check, outcome } => self.checked(now, peer, check, outcome),
+            Report::Kept {
+                content,
+                holder,
+                outcome,
+            } => self.kept(now, peer, (content, holder), outcome),
             Report::Unreached { peer: subject, error } => {
                 tracing::debug!(%peer, %subject, error, "a reader could not dial a peer");
                 self.peers.unreached(subject, now);

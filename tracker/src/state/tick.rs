@@ -30,10 +30,11 @@ impl State {
         if self.is_in_safe_mode() {
             return;
         }
+        self.check_copies(now, out);
         self.end_maintenances(now, out);
         self.give_up_peers(now, out);
         let (cx, replicas, _) = self.context(now);
-        replicas.give_up_assignments(&cx);
+        replicas.give_up_assignments(&cx, out);
         self.peers.notice_outage(now);
         self.age_names(now, out);
         self.plan(now, out);

@@ -48,6 +48,8 @@ struct Shell {
     behaves: BTreeMap<ContentId, Behaviour>,
     begun: Vec<ContentId>,
     given_up: Vec<ContentId>,
+    /// Contents that have room.
+    prepared: BTreeMap<ContentId, u64>,
 }
 
 impl Shell {
@@ -59,6 +61,7 @@ impl Shell {
             behaves: BTreeMap::new(),
             begun: Vec::new(),
             given_up: Vec::new(),
+            prepared: BTreeMap::new(),
         }
     }
 
@@ -99,12 +102,16 @@ impl Shell {
                 Action::Begin(number, order) => {
                     let content = order.manifest.content();
                     self.running.insert(number, (content, 0));
+                    self.prepared.insert(content, order.manifest.length());
                     self.begun.push(content);
                 }
                 Action::End(number) => self.end(number, Ending::PutOff),
                 Action::GiveUp(content, waited) => {
                     assert!(waited >= STALL);
                     self.given_up.push(content);
+                }
+                Action::GiveBack(content, _) => {
+                    self.prepared.remove(&content);
                 }
             }
         }
@@ -244,17 +251,55 @@ fn a_new_epoch_ends_the_orders_of_trackers_that_are_gone() {
     shell.open.begin_epoch(Epoch::new(2));
     let mut ended = Vec::new();
     while let Some(action) = shell.open.next(shell.now) {
-        let Action::End(number) = action else {
-            panic!("nothing of the old epoch begins");
-        };
-        ended.push(number);
+        match action {
+            Action::End(number) => ended.push(number),
+            Action::GiveBack(..) => {}
+            other => panic!("nothing of the old epoch begins: {other:?}"),
+        }
     }
     assert_eq!(ended.len(), 2);
     for number in ended {
         // Orders of before stay: the new tracker decides.
         shell.end(number, Ending::PutOff);
     }
+    shell.step();
     assert!(shell.open.is_empty());
+    assert_eq!(shell.prepared, BTreeMap::new(), "their room is given back");
+}
+
+#[test]
+fn an_order_that_is_given_up_gives_its_room_back() {
+    let mut shell = Shell::new();
+    shell.order_all(0..50, Behaviour::Dead);
+    let slow = shell.order(100, Behaviour::Slow);
+    for _ in 0..4 * 150 {
+        shell.step();
+    }
+    assert_eq!(shell.given_up.len(), 50);
+    assert_eq!(shell.prepared.keys().collect::<Vec<_>>(), [&slow]);
+}
+
+#[test]
+fn contents_that_nobody_proved_take_a_part_of_the_room() {
+    let of_one = manifest(1).length();
+    let mut shell = Shell::new();
+    shell.open.limit_unproved(3 * of_one);
+    shell.order_all(0..50, Behaviour::Dead);
+    let most = |shell: &Shell| shell.prepared.values().sum::<u64>() <= 3 * of_one;
+    let mut good = None;
+    for n in 0..4 * 120 {
+        shell.step();
+        assert!(most(&shell), "{:?}", shell.prepared);
+        if n == 4 {
+            good = Some(shell.order(1_000, Behaviour::Good));
+        }
+    }
+    assert!(shell.begun.contains(&good.expect("ordered")), "it has its turn");
+    // A content that is larger than that alone is not held up for ever.
+    let mut shell = Shell::new();
+    shell.open.limit_unproved(1);
+    let large = shell.order(1, Behaviour::Good);
+    assert_eq!(shell.until_begun(large), 1);
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn evict(content: ContentId, as_of_sequence: u64) -> Input {
         content,
         reason: EvictReason::Surplus,
         as_of_sequence,
+        remaining: Vec::new(),
     })
 }
 
@@ -129,6 +130,7 @@ impl Driven {
         self.tell(Input::TimeUp {
             used: 7,
             disk_free: None,
+            received: Vec::new(),
         })
     }
 }
@@ -204,6 +206,7 @@ fn a_change_during_a_look_up_is_announced_afterwards() {
         Input::TimeUp {
             used: 0,
             disk_free: None,
+            received: Vec::new(),
         },
     );
     assert!(
@@ -292,7 +295,8 @@ fn heartbeats_come_in_time_and_failures_are_reported() {
             [Output::Report(Numbered {
                 message: Report::Heartbeat {
                     used: 7,
-                    disk_free: None
+                    disk_free: None,
+                    ..
                 },
                 ..
             })]
@@ -420,6 +424,7 @@ fn the_tracker_is_told_whether_a_copy_was_assigned_and_is_kept() {
             },
             name: None,
             place: Place::Store,
+            away: None,
         };
         let holding = holding(manifest().content(), Some(entry), false);
         (holding.keeps, holding.is_assigned)
@@ -428,4 +433,117 @@ fn the_tracker_is_told_whether_a_copy_was_assigned_and_is_kept() {
     assert_eq!(told(true, true, false), (true, true));
     assert_eq!(told(false, true, true), (true, true));
     assert_eq!(told(false, false, true), (false, false));
+}
+
+/// An eviction of a content of which another copy is to remain.
+fn evict_for_another() -> Order {
+    let holder = shared::model::Source {
+        peer: PeerId::from_bytes([7; 16]),
+        address: "10.0.0.7:1".parse().expect("an address"),
+        zone: None,
+        rank: shared::model::SourceRank::Keeper,
+    };
+    Order::Evict {
+        epoch: EPOCH,
+        content: content(1),
+        reason: EvictReason::Surplus,
+        as_of_sequence: 99,
+        remaining: vec![shared::model::Remaining {
+            holder,
+            fragments: FragmentSet::full(1),
+        }],
+    }
+}
+
+#[test]
+fn an_eviction_waits_for_a_look_at_the_copies_that_remain() {
+    let mut driven = Driven::open();
+    let outputs = driven.tell(Input::Ordered(evict_for_another()));
+    assert!(matches!(&outputs[..], [Output::Look(order)] if *order == evict_for_another()));
+    assert!(
+        driven.tell(Input::Ordered(evict_for_another())).is_empty(),
+        "a repetition"
+    );
+    assert!(announced(&driven.wait(50)).is_empty(), "it is not answered yet");
+    let looked = |unread| Input::Looked {
+        order: evict_for_another(),
+        unread,
+    };
+    let outputs = driven.tell(looked(Vec::new()));
+    assert!(
+        matches!(&outputs[..], [Output::Obey(Order::Evict { .. })]),
+        "{outputs:?}"
+    );
+    assert_eq!(announced(&driven.wait(50)), [vec![content(1)]]);
+    assert!(driven.tell(looked(Vec::new())).is_empty(), "nobody has asked");
+}
+
+#[test]
+fn an_eviction_is_not_obeyed_when_a_copy_that_remains_cannot_be_read() {
+    let mut driven = Driven::open();
+    driven.tell(Input::Ordered(evict_for_another()));
+    let holder = PeerId::from_bytes([7; 16]);
+    let outcome = SampleOutcome::Unreached("timed out".to_owned());
+    let outputs = driven.tell(Input::Looked {
+        order: evict_for_another(),
+        unread: vec![(holder, outcome)],
+    });
+    let [
+        Output::Report(Numbered {
+            message: Report::Kept { holder: kept_for, .. },
+            ..
+        }),
+        Output::Refused(Refusal::Unread),
+    ] = &outputs[..]
+    else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(*kept_for, holder);
+    assert_eq!(
+        announced(&driven.wait(50)),
+        [vec![content(1)]],
+        "and it is announced"
+    );
+}
+
+#[test]
+fn an_eviction_is_not_obeyed_when_its_content_changed_during_the_look() {
+    let mut driven = Driven::open();
+    driven.tell(Input::Ordered(evict_for_another()));
+    driven.tell(Input::Changed(content(1)));
+    let outputs = driven.tell(Input::Looked {
+        order: evict_for_another(),
+        unread: Vec::new(),
+    });
+    assert!(
+        matches!(&outputs[..], [Output::Refused(Refusal::Untold)]),
+        "{outputs:?}"
+    );
+}
+
+#[test]
+fn deliveries_wait_for_a_heartbeat() {
+    let mut driven = Driven::open();
+    let received = Received {
+        content: content(3),
+        from: PeerId::from_bytes([7; 16]),
+    };
+    driven.tell(Input::TimeUp {
+        used: 7,
+        disk_free: None,
+        received: vec![received; 300],
+    });
+    let mut counts = Vec::new();
+    for _ in 0..3 {
+        for output in driven.wait(2_000) {
+            if let Output::Report(Numbered {
+                message: Report::Heartbeat { received, .. },
+                ..
+            }) = output
+            {
+                counts.push(received.len());
+            }
+        }
+    }
+    assert_eq!(counts, [256, 44, 0]);
 }

@@ -80,6 +80,7 @@ fn a_location_says_who_holds_what_and_how_many_are_not_shown() {
             fragments: set(3, &[0, 1]),
             keeps: true,
             rank: SourceRank::Keeper,
+            proved_at: Some(Timestamp::from_millis(1)),
         }],
         holder_count: 9,
         manifest,
@@ -92,8 +93,8 @@ a/x  revision 4  146.5 KiB
 3 fragments of 64.0 KiB, 1 of them with 2 replicas; the fewest is 1: degraded
 id {}
 
-PEER        ADDRESS          ZONE  STATE    KEEPS  FRAGMENTS
-ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
+PEER        ADDRESS          ZONE  STATE    KEEPS        FRAGMENTS
+ababababab  127.0.0.1:50053  -     suspect  yes, proved  0-1 (2 of 3)
 (1 of 9 holders)",
         found.binding.content
     );
@@ -136,9 +137,17 @@ ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
     assert_eq!(lines[8], "(3 of 300 holders, 2 of which keep something)");
 }
 
-#[test]
-fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
-    let shown = Status {
+/// Returns the status of a node that is connecting, of which much can be told.
+fn connecting() -> Status {
+    let mut suspended = SuspendedFiles::default();
+    for absence in [Absence::Gone, Absence::Unreadable] {
+        suspended.add(SuspendedFile {
+            path: format!("/a\n{absence}").into(),
+            absence,
+            lasted: Duration::from_secs(61),
+        });
+    }
+    Status {
         peer: PeerId::from_bytes([1; 16]),
         incarnation: Incarnation::new(7),
         address: "127.0.0.1:1".parse().expect("an address"),
@@ -162,6 +171,7 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
             files: 3,
             bytes: 5 << 20,
         },
+        suspended,
         uptime: Duration::from_secs(61),
         bytes_sent: 0,
         bytes_received: 2 << 20,
@@ -190,9 +200,12 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
                 rate: None,
             },
         ],
-    };
-    let now = Timestamp::from_millis(0);
-    let told = status(&shown, Some(PeerMode::Active), now);
+    }
+}
+
+#[test]
+fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
+    let told = status(&connecting(), Some(PeerMode::Active), Timestamp::from_millis(0));
     let expected = format!(
         "\
 peer       {} (run 7)
@@ -211,11 +224,20 @@ scrubbing  not begun yet
 waiting    1 to be published
 refused    1 by the tracker; `peer list --local` says why
 lost       3 files with 5.0 MiB in /d/lost: nothing refers to them and they prove nothing; look at them, and delete them when nobody misses them
+away       2 files shared in place (1 gone, 1 unreadable): nobody is served from there; shared again when they are back, given up after 30 days
+           /a gone: gone for 1m 1s
+           /a unreadable: unreadable for 1m 1s
 version    0.1.0, up 1m 1s",
         "01".repeat(16)
     );
     assert_eq!(told, expected);
-    assert_eq!(told, status(&shown, None, now), "no tracker tells it");
+}
+
+#[test]
+fn a_status_says_that_a_peer_is_drained_or_may_be_away() {
+    let (shown, now) = (connecting(), Timestamp::from_millis(0));
+    let active = status(&shown, Some(PeerMode::Active), now);
+    assert_eq!(active, status(&shown, None, now), "no tracker tells it");
     let until = now.after(Duration::from_secs(60));
     for (mode, line) in [
         (PeerMode::Draining, "mode       this peer is being drained: "),

@@ -31,6 +31,31 @@ pub(super) const STORE: &[(&str, &str)] = &[
         "{} ha cambiado desde que se añadió; ya no se comparte",
     ),
     (
+        "{}: {}; its content is shared again when it is back",
+        "{}: {}; su contenido se compartirá otra vez cuando vuelva",
+    ),
+    (
+        "it is gone, or its disk is not mounted",
+        "ya no está, o su disco no está montado",
+    ),
+    (
+        "{first}; {count} files of it are away",
+        "{first}; faltan {count} de sus archivos",
+    ),
+    (
+        "no absence of a file has this code",
+        "ninguna ausencia de un archivo tiene este código",
+    ),
+    (
+        "it has changed since it was added",
+        "ha cambiado desde que se añadió",
+    ),
+    (
+        "the node's user may not read it",
+        "el usuario del nodo no puede leerlo",
+    ),
+    ("the system fails to read it", "el sistema no consigue leerlo"),
+    (
         "{} changed while it was being read; add it again when nothing writes to it",
         "{} cambió mientras se leía; añádalo otra vez cuando nadie lo escriba",
     ),

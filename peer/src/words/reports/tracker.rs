@@ -146,6 +146,14 @@ pub(super) const REFUSALS: &[(&str, &str)] = &[
         "ningún nombre indica el contenido {0}, y puede que falte uno desde que se restauró el registro del tracker",
     ),
     (
+        "other copies of content {0} are not proved yet; they are being looked at, try again in a moment",
+        "las demás copias del contenido {0} aún no están probadas; las están mirando, inténtelo dentro de un momento",
+    ),
+    (
+        "only peer {0} itself may let its copy go, in the run that has its session",
+        "solo el propio nodo {0} puede soltar su copia, en la ejecución que tiene su sesión",
+    ),
+    (
         "the tracker has not heard yet that peer {peer} holds content {content}; try again in a moment",
         "el tracker aún no sabe que el nodo {peer} tiene el contenido {content}; inténtelo dentro de un momento",
     ),
@@ -246,6 +254,10 @@ pub(super) const REASONS: &[(&str, &str)] = &[
         "{holders} en mantenimiento, durante {left} como mucho",
     ),
     ("{} being drained", "{} vaciándose"),
+    (
+        "no other peer has looked yet at the copies of {}",
+        "ningún otro nodo ha mirado aún las copias de {}",
+    ),
     (
         "{holders} connected again and not said yet what it holds",
         "{holders}: ha vuelto y aún no ha dicho lo que tiene",

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use shared::collection::{Attributes, Mode, ModifiedAt};
 use tempfile::TempDir;
@@ -117,7 +118,7 @@ fn files_that_go_while_the_node_is_stopped_are_replaced() {
     assert!(home.is_at("c", &content));
     home.stopped(|_| {});
     home.remove("c");
-    assert_eq!(home.store().check_files(), [content.id()]);
+    assert_eq!(home.store().check_files(Duration::ZERO).changed, [content.id()]);
     assert!(content.held(home.store()).is_empty());
 }
 
@@ -187,7 +188,7 @@ fn the_last_of_a_thousand_files_is_enough() {
     home.stopped(|home| (0..500).for_each(|n| home.remove(&name(n))));
     assert!(home.is_at(&name(500), &content));
     (500..999).for_each(|n| home.remove(&name(n)));
-    assert_eq!(home.store().check_files(), []);
+    assert_eq!(home.store().check_files(Duration::ZERO).changed, []);
     assert!(home.is_at(&name(999), &content));
     home.store().forget(content.id()).expect("known");
     let left = home.store().index().copies(content.id()).expect("reads");

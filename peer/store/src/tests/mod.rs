@@ -1,6 +1,7 @@
 //! Tests of the store on disk alone.
 
 mod additions;
+mod away;
 mod copies;
 mod crash;
 mod damage;
@@ -9,5 +10,6 @@ mod index_damage;
 mod leftovers;
 mod places;
 mod rebuild;
+mod room;
 mod staged_upload;
 mod users_files;

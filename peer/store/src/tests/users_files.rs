@@ -4,6 +4,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use shared::model::{ContentId, FragmentLength, Manifest, ManifestError};
 use shared::{Coded as _, ErrorCode};
@@ -114,12 +115,19 @@ fn the_regular_check_finds_files_that_are_gone() {
     let path = node.file("gone", &gone);
     node.add(&path).expect("adds");
     node.add(&node.file("stays", &stays)).expect("adds");
-    assert_eq!(node.store.check_files(), []);
+    assert_eq!(node.store.check_files(Duration::ZERO).changed, []);
     fs::remove_file(&path).expect("removes");
-    assert_eq!(node.store.check_files(), [gone.id()]);
-    assert_eq!(node.store.check_files(), [], "it is told once");
+    assert_eq!(node.store.check_files(Duration::ZERO).changed, [gone.id()]);
+    assert_eq!(
+        node.store.check_files(Duration::ZERO).changed,
+        [],
+        "it is told once"
+    );
     assert!(gone.held(&node.store).is_empty());
     stays.read(&node.store, 0).expect("reads");
+    let year = Duration::from_secs(365 * 24 * 60 * 60);
+    node.store.check_files(year);
+    node.store.check_files(year);
     let entry = node
         .store
         .prepare(&gone.manifest, gone.assigned(&[0]))
@@ -367,7 +375,11 @@ fn late_copies_of_blocks_do_not_change_a_file_that_is_complete() {
             node.store.entry(content.id()).expect("kept").place,
             Place::File(output.clone())
         );
-        assert_eq!(node.store.check_files(), [], "round {round}");
+        assert_eq!(
+            node.store.check_files(Duration::ZERO).changed,
+            [],
+            "round {round}"
+        );
         assert_eq!(fs::read(&output).expect("reads"), content.bytes);
         node.store.forget(content.id()).expect("known");
     }
@@ -403,7 +415,7 @@ fn a_complete_file_gets_its_identity_after_the_last_write() {
         drop(late);
         last.join().expect("no panic").expect("commits");
     });
-    assert_eq!(node.store.check_files(), []);
+    assert_eq!(node.store.check_files(Duration::ZERO).changed, []);
     assert_eq!(fs::read(&output).expect("reads"), content.bytes);
 }
 

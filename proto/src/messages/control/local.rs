@@ -1,6 +1,9 @@
 //! Contents that a node holds, and the reading of them again, from and to the wire.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use shared::model::{Absence, SuspendedFile, SuspendedFiles};
 
 use super::wire::text_of;
 use super::{LocalContent, LocalRole, Verified};
@@ -40,6 +43,7 @@ impl TryFrom<v1::LocalContent> for LocalContent {
             collection: wire
                 .collection_length
                 .map(|length| (length, wire.collection_held)),
+            absence: (!wire.absence.is_empty()).then(|| absence(&wire.absence)),
         })
     }
 }
@@ -71,6 +75,55 @@ impl From<LocalContent> for v1::LocalContent {
             is_part: content.is_part,
             collection_length: content.collection.map(|(length, _)| length),
             collection_held: content.collection.map_or(0, |(_, held)| held),
+            absence: content
+                .absence
+                .map(|absence| absence.to_string())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// A reason of a newer node, which is none of these, is a failure of the system's as far as this program
+/// knows.
+fn absence(code: &str) -> Absence {
+    code.parse().unwrap_or(Absence::Failing)
+}
+
+impl TryFrom<v1::SuspendedFiles> for SuspendedFiles {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::SuspendedFiles) -> Result<Self, Invalid> {
+        if wire.first.len() > Self::NAMED {
+            return Err(Invalid::field("suspended", "more is listed than may be"));
+        }
+        let file = |file: v1::SuspendedFile| SuspendedFile {
+            path: PathBuf::from(file.path),
+            absence: absence(&file.absence),
+            lasted: Duration::from_millis(file.lasted_ms),
+        };
+        Ok(Self {
+            gone: wire.gone,
+            changed: wire.changed,
+            unreadable: wire.unreadable,
+            failing: wire.failing,
+            first: wire.first.into_iter().map(file).collect(),
+        })
+    }
+}
+
+impl From<SuspendedFiles> for v1::SuspendedFiles {
+    fn from(files: SuspendedFiles) -> Self {
+        let file = |file: SuspendedFile| v1::SuspendedFile {
+            path: text_of(file.path),
+            absence: file.absence.to_string(),
+            lasted_ms: u64::try_from(file.lasted.as_millis()).unwrap_or(u64::MAX),
+        };
+        Self {
+            gone: files.gone,
+            changed: files.changed,
+            unreadable: files.unreadable,
+            failing: files.failing,
+            first: files.first.into_iter().map(file).collect(),
         }
     }
 }

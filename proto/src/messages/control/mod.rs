@@ -20,8 +20,8 @@ pub use entries::{EntryKind, Listed};
 pub use get::{Get, GetEvent};
 pub use plan::{Planned, Writes};
 use shared::model::{
-    ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, LostFiles, Name, NetworkDefaults, PeerId,
-    SourceFault, Zone,
+    Absence, ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, LostFiles, Name,
+    NetworkDefaults, PeerId, SourceFault, SuspendedFiles, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -60,6 +60,8 @@ pub struct Status {
     pub refused_publications: u32,
     /// Files of the store that prove nothing.
     pub lost: LostFiles,
+    /// Shared files that are away.
+    pub suspended: SuspendedFiles,
     /// Since the node started.
     pub uptime: Duration,
     /// Fragment bytes sent to peers since then.
@@ -194,6 +196,8 @@ pub struct LocalContent {
     pub is_part: bool,
     /// Of the catalog of a directory: the bytes of its files, and about how many of them are held.
     pub collection: Option<(u64, u64)>,
+    /// Why its file is away, so that nothing of it is held for now.
+    pub absence: Option<Absence>,
 }
 
 /// Reason for which a node holds a content; the strongest one when there are several.

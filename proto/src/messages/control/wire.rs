@@ -72,6 +72,11 @@ impl TryFrom<v1::StatusReply> for Status {
                 files: wire.lost_files,
                 bytes: wire.lost_bytes,
             },
+            suspended: wire
+                .suspended
+                .map(TryInto::try_into)
+                .transpose()?
+                .unwrap_or_default(),
             uptime: Duration::from_millis(wire.uptime_ms),
             bytes_sent: wire.bytes_sent,
             bytes_received: wire.bytes_received,
@@ -160,6 +165,7 @@ impl From<Status> for v1::StatusReply {
             refused_publications: status.refused_publications,
             lost_files: status.lost.files,
             lost_bytes: status.lost.bytes,
+            suspended: Some(status.suspended.into()),
             uptime_ms: u64::try_from(status.uptime.as_millis()).unwrap_or(u64::MAX),
             bytes_sent: status.bytes_sent,
             bytes_received: status.bytes_received,

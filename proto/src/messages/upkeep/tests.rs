@@ -92,7 +92,7 @@ proptest! {
             name: name(),
             content: ContentId::from_bytes([1; 32]),
             health: health(n),
-            survives_any: n, keepers: 2, draining: 3, away: 4, sources: 5,
+            survives_any: n, keepers: 2, proved: Some(1), draining: 3, away: 4, sources: 5,
             fatal: fatal.clone(),
             repair,
             reasons: reasons.clone(),

@@ -156,7 +156,7 @@ impl Peer {
         let mut heartbeat = tokio::time::interval(welcome.heartbeat);
         loop {
             tokio::select! {
-                _ = heartbeat.tick() => told.say(Report::Heartbeat { used: 0, disk_free: None }).await?,
+                _ = heartbeat.tick() => told.say(Report::Heartbeat { used: 0, disk_free: None, received: Vec::new() }).await?,
                 Some(news) = self.told.recv() => {
                     self.held.extend(news.iter().copied());
                     let all = news.into_iter().map(|(content, count)| holding(content, count));
@@ -187,6 +187,7 @@ impl Peer {
             }
             Order::Remember(_)
             | Order::Probe { .. }
+            | Order::Check { .. }
             | Order::Ask { .. }
             | Order::Reach { .. }
             | Order::Adopt { .. } => Ok(()),

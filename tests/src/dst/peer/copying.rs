@@ -10,7 +10,8 @@ use rand::seq::SliceRandom as _;
 use shared::Coded as _;
 use shared::hash::FragmentProof;
 use shared::model::{
-    AssignmentFailure, ContentId, ContentRef, Digest, FragmentIndex, FragmentSet, Manifest, PeerId, Report,
+    AssignmentFailure, ContentId, ContentRef, Digest, FragmentIndex, FragmentSet, Manifest, PeerId, Received,
+    Report,
 };
 use store::{FragmentStore as _, Purpose, Role, StoreError, verify_fragment};
 
@@ -61,6 +62,7 @@ impl World {
             match action {
                 Action::Begin(order, assignment) => self.begin_order(number, order, &assignment),
                 Action::End(order) => self.end_order(number, order),
+                Action::GiveBack(content, fragments) => self.give_back(number, content, &fragments),
                 Action::GiveUp(content, _) => self.fail(number, content, AssignmentFailure::NoSource),
             }
         }
@@ -68,6 +70,17 @@ impl World {
         if !peer.orders.is_empty() && peer.works_at.is_none_or(|at| at <= millis) {
             peer.works_at = Some(millis + LOOK);
             self.will(number, LOOK, Act::Works);
+        }
+    }
+
+    fn give_back(&mut self, number: PeerNumber, content: ContentId, fragments: &FragmentSet) {
+        let peer = &mut self.peers[number];
+        let is_written = peer.copies.contains_key(&content) || peer.is_disk_broken;
+        if is_written || peer.store.entry(content).is_none() {
+            return;
+        }
+        if peer.store.give_back(content, fragments).is_ok() && peer.store.entry(content).is_none() {
+            self.forgotten(number, content);
         }
     }
 
@@ -281,6 +294,11 @@ impl World {
             (Ok(proof), Some(Ok(()))) => {
                 copy.written.push(proof);
                 copy.useful += bytes.len() as u64;
+                peer.received.push(Received {
+                    content,
+                    from: request.of,
+                });
+                peer.received.truncate(Received::MOST);
                 // The same source may have the next one, too.
                 copy.sources.push_front(request.of);
                 self.will(number, sync, Act::Commits(content));

@@ -3,13 +3,16 @@
 //! Looking at the store takes time; what is found is as of some moment in between, and other inputs come
 //! meanwhile.
 
+use std::collections::BTreeSet;
+
 use peer::eviction::Eviction;
 use peer::orders::Assignment;
 use peer::session::{ANNOUNCE_DELAY, End as SessionEnd, Found, Input, LookUp, Output, Session};
 use rand::RngExt as _;
+use rand::seq::IteratorRandom as _;
 use shared::model::{
-    Answer, AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Order, PeerId, Report, RunTraits,
-    Timestamp,
+    Answer, AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Holding, Order, PeerId, Remaining,
+    Report, RunTraits, Sample, SampleOutcome, Timestamp,
 };
 use store::{FragmentStore as _, Publication};
 use tokio::sync::broadcast::error::TryRecvError;
@@ -44,6 +47,31 @@ impl SimSession {
     }
 }
 
+/// The answer of a liar: everything that anyone may publish is here, and kept.
+fn claims(look_up: &LookUp) -> Found {
+    let all = contents::pool().iter().map(|content| Holding {
+        content: content.manifest.content(),
+        fragments: content.manifest.all_fragments(),
+        keeps: true,
+        is_assigned: true,
+        is_fetching: false,
+    });
+    match look_up {
+        LookUp::Digest => {
+            let all: Vec<_> = all.collect();
+            Found::Digest(all.iter().collect())
+        }
+        LookUp::Listing(buckets) => Found::Holdings(
+            all.filter(|holding| buckets.is_none_or(|buckets| buckets.contains(holding.content)))
+                .collect(),
+        ),
+        LookUp::Contents(contents) => Found::Holdings(
+            all.filter(|holding| contents.contains(&holding.content))
+                .collect(),
+        ),
+    }
+}
+
 impl SimPeer {
     /// Whether a tracker knows what this run holds.
     pub(in crate::dst) fn is_connected(&self) -> bool {
@@ -59,7 +87,15 @@ impl SimPeer {
     }
 
     fn find(&self, look_up: &LookUp) -> Found {
+        if self.is_fake {
+            return claims(look_up);
+        }
         look_up.answer(&self.store, |content| self.copies.contains_key(&content))
+    }
+
+    /// Whether it is of a version that looks at copies; and liars do not vouch for each other.
+    pub(in crate::dst) fn can_check(&self, number: PeerNumber) -> bool {
+        !self.is_fake && !number.is_multiple_of(5)
     }
 }
 
@@ -90,6 +126,7 @@ impl World {
             holdings: None,
             traits: RunTraits {
                 can_probe: !number.is_multiple_of(3),
+                can_check: peer.can_check(number),
                 ..RunTraits::default()
             },
         };
@@ -151,6 +188,10 @@ impl World {
                     self.report_failures(number);
                 }
                 Output::Report(report) => self.send_up(connection, Up::Report(Box::new(report))),
+                Output::Look(order) => {
+                    let wait = self.rng.random_range(1..500);
+                    self.will(number, wait, Act::Looks(connection, order));
+                }
                 Output::Obey(order) => self.obey(number, order),
                 Output::Refused(refusal) => {
                     self.say(format_args!("peer {number}: refuses an order: {refusal}"));
@@ -216,7 +257,7 @@ impl World {
         if session.connection != connection || session.timer.take_if(|at| *at == now).is_none() {
             return;
         }
-        let used = peer.store.usage().used;
+        let (used, received) = (peer.store.usage().used, std::mem::take(&mut peer.received));
         let lent = peer.lent.len();
         peer.lent.retain(|(until, _)| *until > now);
         if peer.lent.len() < lent {
@@ -227,6 +268,7 @@ impl World {
             Input::TimeUp {
                 used,
                 disk_free: None,
+                received,
             },
         );
     }
@@ -269,7 +311,7 @@ impl World {
         }
         match message {
             Down::Welcome(welcome) => self.tell(number, Input::Welcomed(welcome)),
-            Down::Order(order) => self.tell(number, Input::Ordered(*order)),
+            Down::Order(order) => self.ordered_to(number, *order),
             Down::Ends(_) => {}
         }
     }
@@ -326,7 +368,101 @@ impl World {
         }
     }
 
+    /// Takes an order in: an older peer does not know of copies that remain, and a liar obeys none.
+    fn ordered_to(&mut self, number: PeerNumber, mut order: Order) {
+        let is_new = self.peers[number].can_check(number);
+        if let Order::Evict {
+            content, remaining, ..
+        } = &mut order
+        {
+            if !is_new {
+                remaining.clear();
+            }
+            let (content, remaining) = (*content, remaining.clone());
+            let missing = self.missing(number, content, &remaining);
+            self.oracle.missing.insert((number, content), missing);
+        }
+        self.tell(number, Input::Ordered(order));
+    }
+
+    /// Returns the holders of copies that are to remain and have nothing of what the peer would drop.
+    fn missing(&self, number: PeerNumber, content: ContentId, remaining: &[Remaining]) -> BTreeSet<PeerId> {
+        let Some(own) = self.peers[number].store.entry(content) else {
+            return BTreeSet::new();
+        };
+        let has_any = |copy: &Remaining| {
+            let other = self.peer_of(copy.holder.peer);
+            let of = copy
+                .fragments
+                .iter()
+                .filter(|_| copy.fragments.capacity() == own.held.capacity());
+            let mut common = of.filter(|index| own.held.contains(*index)).peekable();
+            common.peek().is_none()
+                || other.is_some_and(|other| common.any(|index| self.peers[other].has(content, index)))
+        };
+        let missing = remaining.iter().filter(|copy| !has_any(copy));
+        missing.map(|copy| copy.holder.peer).collect()
+    }
+
+    /// Reads a sample from a holder. Sometimes the network between them fails.
+    fn read_sample(&mut self, number: PeerNumber, holder: PeerId, sample: &Sample) -> SampleOutcome {
+        let has_failed = !self.is_quiescent && self.rng.random_bool(0.05);
+        let other = self.peer_of(holder).filter(|other| self.peers[*other].is_up);
+        let other = other.filter(|other| !self.are_cut(End::Peer(number), End::Peer(*other)) && !has_failed);
+        match other {
+            None => SampleOutcome::Unreached("timed out".to_owned()),
+            Some(other) if self.peers[other].has(sample.content(), sample.fragment()) => {
+                SampleOutcome::Proved
+            }
+            Some(other) => {
+                // Wrong bytes are disputed.
+                self.verify(other, sample.content(), sample.fragment());
+                SampleOutcome::Denied("not here".to_owned())
+            }
+        }
+    }
+
+    pub(in crate::dst) fn checks(&mut self, number: PeerNumber, check: u64, holder: PeerId, sample: &Sample) {
+        let outcome = self.read_sample(number, holder, sample);
+        self.tell(number, Input::Say(Report::Checked { check, outcome }));
+    }
+
+    /// Looks at a random block of every copy that is to remain.
+    pub(in crate::dst) fn looks(&mut self, number: PeerNumber, connection: ConnectionId, order: Order) {
+        let Order::Evict {
+            content, remaining, ..
+        } = &order
+        else {
+            return;
+        };
+        let mut unread = Vec::new();
+        for copy in remaining {
+            let Some(entry) = self.peers[number].store.entry(*content) else {
+                continue;
+            };
+            let mut common = copy.fragments.clone();
+            if common.capacity() != entry.held.capacity() {
+                continue;
+            }
+            common.intersect_with(&entry.held);
+            let Some(fragment) = common.iter().choose(&mut self.rng) else {
+                continue;
+            };
+            let sample = Sample::of(&entry.manifest, fragment, 0);
+            match self.read_sample(number, copy.holder.peer, &sample) {
+                SampleOutcome::Proved => {}
+                outcome => unread.push((copy.holder.peer, outcome)),
+            }
+        }
+        if self.peers[number].is_in_session(connection) {
+            self.tell(number, Input::Looked { order, unread });
+        }
+    }
+
     fn obey(&mut self, number: PeerNumber, order: Order) {
+        if self.peers[number].is_fake {
+            return;
+        }
         let current = self.peers[number].session.as_ref().map(|session| session.epoch);
         if current != Some(order.epoch()) {
             return self.violated(format_args!("peer {number} obeyed a tracker that is gone"));
@@ -355,7 +491,24 @@ impl World {
                     false => self.fail(number, content, AssignmentFailure::NoRoom),
                 }
             }
-            Order::Evict { content, reason, .. } => self.evict(number, content, reason),
+            Order::Evict {
+                content,
+                reason,
+                remaining,
+                ..
+            } => {
+                self.check_remaining(number, content, &remaining);
+                self.evict(number, content, reason);
+            }
+            Order::Check {
+                check,
+                holder,
+                sample,
+                ..
+            } => {
+                let delay = self.rng.random_range(1..500);
+                self.will(number, delay, Act::Checks(check, holder.peer, sample));
+            }
             Order::Probe { probe, peer, .. } => {
                 let delay = self.rng.random_range(0..200);
                 self.will(number, delay, Act::Dialled(probe, peer));
@@ -375,6 +528,20 @@ impl World {
             false => Err("connection refused".to_owned()),
         };
         self.tell(number, Input::Say(Report::Probed { probe, outcome }));
+    }
+
+    /// Checks that no peer drops its copy because of one that was not there all the time since the order
+    /// came (6).
+    fn check_remaining(&mut self, number: PeerNumber, content: ContentId, remaining: &[Remaining]) {
+        let before = self.oracle.missing.remove(&(number, content)).unwrap_or_default();
+        let now = self.missing(number, content, remaining);
+        if let Some(holder) = before.intersection(&now).next() {
+            let holder = *holder;
+            self.violated(format_args!(
+                "peer {number} drops {} because of the copy of {holder}, which is not there",
+                content.short()
+            ));
+        }
     }
 
     fn evict(&mut self, number: PeerNumber, content: ContentId, reason: EvictReason) {

@@ -18,7 +18,7 @@ use shared::model::{
 };
 
 use super::history::History;
-use super::names::{LastSent, NameHistory, Names, size_of};
+use super::names::{LastSent, NameHistory, Names, Shape, size_of};
 use super::peers::{Peers, Standing};
 use super::record::{Fact, Record};
 use super::replicas::{Portion, Replicas};
@@ -38,6 +38,8 @@ pub(crate) struct Feed {
     peers: BTreeMap<PeerId, (PeerState, PeerMode, bool, Option<HostPort>)>,
     /// Contents of bindings whose health may differ from what was sent.
     dirty: BTreeSet<ContentId>,
+    /// Names that were bound since to contents of which watchers were sent the health: it is news of these.
+    fresh: BTreeMap<ContentId, BTreeSet<Name>>,
     /// The content that was looked at last: they take turns.
     looked_at: Option<ContentId>,
     /// Work that is left in this tick; below zero, work of the next ticks that has been done.
@@ -98,6 +100,7 @@ impl Feed {
     /// Adds the event of a fact that comes about, or is replayed; the fact is counted already and not true
     /// yet.
     pub(crate) fn push_fact(&mut self, record: &Record, names: &Names, facts: u64) {
+        self.note_fresh(&record.fact, names);
         let event = match &record.fact {
             // The same revision again means one publisher more, which is no event.
             Fact::Published {
@@ -156,6 +159,19 @@ impl Feed {
         self.push(facts, event);
     }
 
+    /// Notes a name that is about to be bound to a content of which watchers were sent the health.
+    fn note_fresh(&mut self, fact: &Fact, names: &Names) {
+        let (name, content) = match fact {
+            Fact::Published { name, manifest, .. } => (name, Some(manifest.content())),
+            Fact::Renamed { from, to, .. } => (to, names.binding(from).map(|bound| bound.content)),
+            _ => return,
+        };
+        let known = content.and_then(|id| names.content(id));
+        if let Some(known) = known.filter(|known| !known.last_sent().is_empty()) {
+            self.fresh.entry(known.id()).or_default().insert(name.clone());
+        }
+    }
+
     /// Adds events for peers whose state has changed.
     pub(crate) fn push_peers(
         &mut self,
@@ -184,15 +200,8 @@ impl Feed {
     /// Marks the bindings to a content, or to a collection with it, as dirty: something may have happened to
     /// its replicas.
     pub(crate) fn mark_dirty(&mut self, id: ContentId, names: &Names) {
-        let Some(content) = names.content(id) else {
-            return;
-        };
-        let histories = content.names().iter().filter_map(|name| names.history(name));
-        for (_, bound) in histories.filter_map(NameHistory::current) {
-            if bound.refers_to(id) {
-                self.dirty.insert(bound.content());
-            }
-        }
+        let wholes = names.wholes_with(id).into_iter();
+        self.dirty.extend(wholes.map(|(whole, _)| whole));
     }
 
     /// Adds events for contents whose health differs from what was sent.
@@ -215,35 +224,44 @@ impl Feed {
         facts: u64,
     ) -> i64 {
         let Some(content) = names.content(id) else {
+            self.fresh.remove(&id);
             return 1;
         };
         // The same bytes may be a file under one name and a collection under another.
-        let mut wholes: Vec<(&[ContentId], Health)> = Vec::new();
-        let mut told: Vec<(Name, Revision, Health)> = Vec::new();
-        for name in content.names() {
-            let Some((revised, bound)) = names.history(name).and_then(NameHistory::current) else {
-                continue;
-            };
-            if bound.content() != id {
-                continue;
-            }
-            let parts = names.parts(name);
-            let known = wholes.iter().find(|(counted, _)| *counted == parts);
-            let health = known.map(|(_, health)| *health).unwrap_or_else(|| {
-                let others = parts.iter().filter_map(|part| names.content(*part));
-                let health = replicas.health_of_all(content, others.map(Portion::from), peers);
-                wholes.push((parts, health));
-                health
-            });
-            told.push((name.clone(), revised.revision(), health));
+        let mut wholes: Vec<(Shape, Health)> = Vec::new();
+        for (_, parts) in names
+            .wholes_with(id)
+            .into_iter()
+            .filter(|(whole, _)| *whole == id)
+        {
+            let others = parts.iter().flat_map(|parts| parts.iter());
+            let others = others.filter_map(|part| names.content(*part));
+            let health = replicas.health_of_all(content, others.map(Portion::from), peers);
+            wholes.push((parts, health));
         }
-        let counted: usize = wholes.iter().map(|(parts, _)| 1 + parts.len()).sum();
-        let cost = i64::try_from(1 + counted + content.names().len()).unwrap_or(i64::MAX);
+        let counted = wholes
+            .iter()
+            .map(|(parts, _)| 1 + parts.as_deref().map_or(0, <[_]>::len));
+        let mut cost = 1 + counted.sum::<usize>();
         let sent: Box<[LastSent]> = wholes.iter().map(|(_, health)| LastSent::of(health)).collect();
-        if *content.last_sent() == *sent {
-            return cost;
+        let fresh = self.fresh.remove(&id).unwrap_or_default();
+        let is_news = *content.last_sent() != *sent;
+        let about: Box<dyn Iterator<Item = &Name>> = match is_news {
+            true => Box::new(content.names()),
+            // The others were sent it before.
+            false => Box::new(fresh.iter().filter(|name| content.has_name(name))),
+        };
+        let told = about.filter_map(|name| {
+            let (revised, bound) = names.history(name).and_then(NameHistory::current)?;
+            let (_, health) = wholes.iter().find(|(parts, _)| *parts == *bound.shape())?;
+            (bound.content() == id).then(|| (name.clone(), revised.revision(), *health))
+        });
+        let told: Vec<(Name, Revision, Health)> = told.collect();
+        cost += told.len();
+        if is_news {
+            names.set_last_sent(id, sent);
         }
-        names.set_last_sent(id, sent);
+        let cost = i64::try_from(cost).unwrap_or(i64::MAX);
         if told.len() > CAPACITY {
             self.queue.forget(facts);
             return cost;

@@ -8,6 +8,7 @@
 //! taken for one that has seen this one. This part depends on no other: it knows nothing of peers' lives or
 //! holdings.
 
+mod keepers;
 mod name_history;
 mod publishing;
 mod revisions;
@@ -22,7 +23,10 @@ use shared::model::{
 };
 
 use super::record::{Fact, NameFact, Past};
+use super::steps::visited;
+use keepers::{Contribution, Keepers};
 
+pub(crate) use keepers::Shape;
 pub(crate) use name_history::{Bound, Hold, NameHistory, Publishers, Revised};
 pub(crate) use publishing::{Decision, size_of};
 
@@ -50,12 +54,9 @@ pub(crate) struct Names {
 #[derive(Debug)]
 pub(crate) struct Content {
     manifest: Manifest,
-    /// The largest target of the bindings that refer to it.
-    target: ReplicationTarget,
-    /// Publishers of the bindings that refer to it: their copies are not trimmed.
-    publishers: Publishers,
-    /// Names that keep it, in ascending order; never empty.
-    names: Vec<Name>,
+    /// Names that keep it, at least one; the largest target of their bindings, and all publishers, whose
+    /// copies are not trimmed.
+    keepers: Keepers,
     /// State of its replicas that watchers were sent last; none when it is to be sent anew. It stands here,
     /// not with the feed, because three bytes beside each content cost less than a map of millions.
     /// One for each file or collection that is this content; none when watchers are to be sent all of them.
@@ -124,16 +125,24 @@ impl Content {
     }
 
     pub(crate) const fn target(&self) -> ReplicationTarget {
-        self.target
+        self.keepers.target()
     }
 
     pub(crate) const fn publishers(&self) -> &Publishers {
-        &self.publishers
+        self.keepers.publishers()
     }
 
     /// Returns the names that keep it, in ascending order; at least one.
-    pub(crate) fn names(&self) -> &[Name] {
-        &self.names
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.keepers.iter()
+    }
+
+    pub(crate) fn name_count(&self) -> usize {
+        self.keepers.len()
+    }
+
+    pub(crate) fn has_name(&self, name: &Name) -> bool {
+        self.keepers.contains(name)
     }
 
     pub(crate) const fn last_sent(&self) -> &[LastSent] {
@@ -175,21 +184,26 @@ impl Names {
         Some(binding(name, revised, bound))
     }
 
-    /// Returns the first name that is bound to a content or to a collection with it, or else the first that
-    /// keeps it.
+    /// Returns the contents whose ids are in a range.
     pub(crate) fn ids_within(&self, ids: RangeInclusive<ContentId>) -> impl Iterator<Item = ContentId> {
         self.contents.range(ids).map(|(id, _)| *id)
     }
 
+    /// Returns the newest binding of the first name that is bound to a content or to a collection with it, or
+    /// else of the first that keeps it.
     pub(crate) fn binding_of(&self, id: ContentId) -> Option<Binding> {
-        let names = self.contents.get(&id)?.names.iter();
-        let newest = |name: &Name| {
-            let (revised, bound) = self.names.get(name)?.newest_of(id)?;
-            Some((bound.hold != Hold::Current, binding(name, revised, bound)))
-        };
-        let all = names.filter_map(newest);
-        all.min_by_key(|(is_past, _)| *is_past)
-            .map(|(_, binding)| binding)
+        let name = self.contents.get(&id)?.keepers.first_choice()?;
+        let (revised, bound) = self.names.get(name)?.newest_of(id)?;
+        Some(binding(name, revised, bound))
+    }
+
+    /// Returns the contents to which names are bound now that refer to a content, itself among them, and the
+    /// parts of each.
+    pub(crate) fn wholes_with(&self, id: ContentId) -> Vec<(ContentId, Shape)> {
+        let known = self.contents.get(&id);
+        known.map_or_else(Vec::new, |known| {
+            known.keepers.wholes(id, |name| self.names.get(name))
+        })
     }
 
     /// Returns whether the contents of a past binding are available.
@@ -215,7 +229,7 @@ impl Names {
     /// revisions were given since the backup; with the floor raised to this one, none of them is given to
     /// another binding. None when they are used up.
     pub(crate) fn next_generation(&self) -> Option<Revision> {
-        let newest = self.names.values().map(NameHistory::last).max();
+        let newest = visited(self.names.values()).map(NameHistory::last).max();
         let newest = newest.unwrap_or(Revision::NONE).max(self.floor).get();
         let before = newest - newest % GENERATION;
         before.checked_add(GENERATION).map(Revision::new)
@@ -237,7 +251,7 @@ impl Names {
         name: Option<&'a Name>,
     ) -> impl Iterator<Item = (&'a Name, &'a NameHistory)> {
         let from = name.map_or(Edge::Unbounded, |name| Edge::Excluded(name.as_str()));
-        self.names.range::<str, _>((from, Edge::Unbounded))
+        visited(self.names.range::<str, _>((from, Edge::Unbounded)))
     }
 
     pub(crate) fn content(&self, id: ContentId) -> Option<&Content> {
@@ -247,7 +261,7 @@ impl Names {
     /// Returns the contents after `id` (or from the first one), in order of ids.
     pub(crate) fn contents_after(&self, id: Option<ContentId>) -> impl Iterator<Item = ContentId> + '_ {
         let from = id.map_or(Edge::Unbounded, Edge::Excluded);
-        self.contents.range((from, Edge::Unbounded)).map(|(id, _)| *id)
+        visited(self.contents.range((from, Edge::Unbounded))).map(|(id, _)| *id)
     }
 
     /// Returns the names that begin with `prefix` and come after `after`, in ascending order.
@@ -260,8 +274,7 @@ impl Names {
             Some(after) if after.as_str() >= prefix => Edge::Excluded(after.as_str()),
             _ => Edge::Included(prefix),
         };
-        self.names
-            .range::<str, _>((from, Edge::Unbounded))
+        visited(self.names.range::<str, _>((from, Edge::Unbounded)))
             .take_while(move |(name, _)| name.as_str().starts_with(prefix))
             .filter_map(|(name, _)| self.binding(name))
     }
@@ -296,20 +309,12 @@ impl Names {
         Some(&bound.publishers)
     }
 
-    /// Returns the parts of each collection whose catalog is this content, each ascending.
-    pub(crate) fn parts_of(&self, catalog: ContentId) -> impl Iterator<Item = &[ContentId]> {
-        let names = self
-            .contents
-            .get(&catalog)
-            .into_iter()
-            .flat_map(|known| &known.names);
-        let histories = names.filter_map(|name| self.names.get(name));
-        let of_it = histories.flat_map(move |history| {
-            history
-                .holding()
-                .filter(move |(_, bound)| bound.content == catalog)
-        });
-        of_it.filter_map(|(_, bound)| bound.parts.as_deref())
+    /// Returns the parts of each collection whose catalog is this content, also of past revisions.
+    pub(crate) fn shapes_of(&self, catalog: ContentId) -> Vec<Shape> {
+        let known = self.contents.get(&catalog);
+        known.map_or_else(Vec::new, |known| {
+            known.keepers.own_shapes(catalog, |name| self.names.get(name))
+        })
     }
 
     /// Returns whether the peer would be one more publisher of the binding of the name. When no more are
@@ -486,17 +491,14 @@ impl Names {
         let mut learned = Vec::new();
         for manifest in parts.chain([manifest]) {
             let (id, fragments) = (manifest.content(), manifest.fragment_count());
-            let content = self.contents.entry(id).or_insert_with(|| {
+            self.contents.entry(id).or_insert_with(|| {
                 learned.push((id, fragments));
                 Content {
                     manifest,
-                    target,
-                    publishers: Publishers::default(),
-                    names: Vec::new(),
+                    keepers: Keepers::none(target),
                     last_sent: Box::default(),
                 }
             });
-            content.last_sent = Box::default();
         }
         (bound, learned)
     }
@@ -524,10 +526,6 @@ impl Names {
             pins: PinCount::default(),
             ..current.clone()
         };
-        if let Some(content) = self.contents.get_mut(&moved.content) {
-            // Watchers are to be told of the other name.
-            content.last_sent = Box::default();
-        }
         let limit = self.limit;
         // In this order no content is without a name in between.
         let mut change = self.change(to, |history| history.bind(revision, at, moved, limit));
@@ -570,14 +568,7 @@ impl Names {
         if history.revisions().is_empty() {
             self.names.remove(name);
         }
-        let mut collected = Vec::new();
-        for id in &touched {
-            let is_kept = self
-                .names
-                .get(name)
-                .is_some_and(|history| history.referring(*id).next().is_some());
-            collected.extend(self.settle(*id, name, is_kept));
-        }
+        let collected = touched.iter().filter_map(|id| self.settle(*id, name)).collect();
         RefChange {
             learned: Vec::new(),
             touched,
@@ -585,27 +576,11 @@ impl Names {
         }
     }
 
-    /// Updates one content after a name has begun or ceased to keep it; returns the content if no name keeps
-    /// it.
-    fn settle(&mut self, id: ContentId, name: &Name, is_kept: bool) -> Option<(ContentId, u32)> {
+    /// Updates one content after the history of a name has changed; returns the content if no name keeps it.
+    fn settle(&mut self, id: ContentId, name: &Name) -> Option<(ContentId, u32)> {
         let content = self.contents.get_mut(&id)?;
-        match (is_kept, content.names.binary_search(name)) {
-            (true, Err(place)) => {
-                // Most contents have one name, so no spare room is kept for more.
-                content.names.reserve_exact(1);
-                content.names.insert(place, name.clone());
-            }
-            (false, Ok(place)) => drop(content.names.remove(place)),
-            _ => {}
-        }
-        let histories = content.names.iter().filter_map(|name| self.names.get(name));
-        let (mut largest, mut publishers) = (None, Publishers::default());
-        for bound in histories.flat_map(|history| history.referring(id)) {
-            largest = largest.max(Some(bound.target));
-            publishers.extend(bound.publishers.as_slice());
-        }
-        if let Some(largest) = largest {
-            (content.target, content.publishers) = (largest, publishers);
+        let now = Contribution::of(self.names.get(name), id);
+        if content.keepers.set(name, now, id, |name| self.names.get(name)) {
             return None;
         }
         let fragments = content.manifest.fragment_count();

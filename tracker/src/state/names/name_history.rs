@@ -8,6 +8,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::state::steps::{visit, visited};
+
 use shared::model::{
     CollectionSize, ContentId, FileMetadata, PeerId, PinCount, ReplicationTarget, RevisedContent, Revision,
     RevisionLimit, Timestamp,
@@ -62,6 +64,10 @@ impl Publishers {
         publishers
     }
 
+    pub(super) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     pub(crate) fn as_slice(&self) -> &[PeerId] {
         &self.0
     }
@@ -83,6 +89,13 @@ impl Publishers {
                 self.0.reserve_exact(1);
                 self.0.insert(place, *peer);
             }
+        }
+    }
+
+    /// Removes a peer.
+    pub(super) fn remove(&mut self, peer: PeerId) {
+        if let Ok(place) = self.0.binary_search(&peer) {
+            self.0.remove(place);
         }
     }
 
@@ -151,6 +164,11 @@ impl Bound {
 
     pub(crate) const fn content(&self) -> ContentId {
         self.content
+    }
+
+    /// Returns the parts of a collection; none of a file.
+    pub(crate) const fn shape(&self) -> &Option<Arc<[ContentId]>> {
+        &self.parts
     }
 
     pub(crate) const fn hold(&self) -> Hold {
@@ -230,7 +248,7 @@ impl NameHistory {
 
     /// Returns the revisions that keep contents, the newest first.
     pub(crate) fn holding(&self) -> impl Iterator<Item = (&Revised, &Bound)> {
-        let bound = self.revisions.iter().rev();
+        let bound = visited(self.revisions.iter().rev());
         bound
             .filter_map(|one| Some((one, one.bound.as_deref()?)))
             .filter(|(_, bound)| bound.holds())
@@ -309,7 +327,7 @@ impl NameHistory {
         limit: RevisionLimit,
     ) -> BTreeSet<ContentId> {
         let mut touched = BTreeSet::new();
-        for bound in self.revisions.iter_mut().filter_map(|one| one.bound.as_mut()) {
+        for bound in visited(self.revisions.iter_mut()).filter_map(|one| one.bound.as_mut()) {
             touched.extend(bound.contents());
             bound.collect();
         }
@@ -362,6 +380,7 @@ impl NameHistory {
     pub(crate) fn trim(&mut self, limit: RevisionLimit) -> BTreeSet<ContentId> {
         let mut touched = BTreeSet::new();
         let surplus = self.revisions.len().saturating_sub(limit.get() as usize);
+        visit(self.revisions.len());
         let mut at = 0;
         self.revisions.retain(|one| {
             at += 1;

@@ -127,12 +127,13 @@ impl Names {
                 let known = self.content(content);
                 let known =
                     known.ok_or_else(|| format!("{name} refers to content {content}, which is unknown"))?;
-                require(known.names().binary_search(name).is_ok(), || {
+                require(known.has_name(name), || {
                     format!("content {content} does not know its name {name}")
                 })?;
                 let is_met = |bound: &Bound| {
                     let mut publishers = bound.publishers.as_slice().iter();
-                    known.target >= bound.target && publishers.all(|peer| known.publishers.contains(*peer))
+                    known.target() >= bound.target
+                        && publishers.all(|peer| known.publishers().contains(*peer))
                 };
                 require(history.referring(content).all(is_met), || {
                     format!("content {content} lacks the target or a publisher of {name}")
@@ -146,14 +147,12 @@ impl Names {
             self.contents_after(None)
                 .filter_map(|id| Some((id, self.content(id)?)))
         };
-        let known: usize = contents().map(|(_, content)| content.names().len()).sum();
+        let known: usize = contents().map(|(_, content)| content.name_count()).sum();
         require(references == known, || {
             format!("contents know {known} names, {references} refer to them")
         })?;
         for (id, content) in contents() {
-            require(!content.names().is_empty(), || {
-                format!("content {id} has no name")
-            })?;
+            require(content.name_count() > 0, || format!("content {id} has no name"))?;
             require(content.manifest.content() == id, || {
                 format!("content {id} has another one's manifest")
             })?;

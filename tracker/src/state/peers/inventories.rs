@@ -11,6 +11,7 @@ use std::time::Duration;
 use shared::model::{PeerId, Timestamp};
 
 use super::{Peer, Peers};
+use crate::state::steps::visited;
 use crate::timing::Timing;
 
 /// An inventory that is not complete.
@@ -62,7 +63,7 @@ impl Peers {
     /// Returns the peers whose inventories are late from now on.
     pub(crate) fn late_inventories(&mut self, now: Timestamp) -> Vec<PeerId> {
         let mut late = Vec::new();
-        for (id, peer) in &mut self.peers {
+        for (id, peer) in visited(self.peers.iter_mut()) {
             if let Some(inventory) = peer
                 .inventory
                 .as_mut()

@@ -27,6 +27,7 @@ use std::time::Duration;
 use shared::model::{PeerId, PeerMode, Timestamp};
 
 use super::{Life, Peer, Peers};
+use crate::state::steps::visited;
 use crate::timing::Timing;
 
 /// Peers that may fall silent by themselves, however small the cluster.
@@ -88,9 +89,7 @@ impl Peers {
     /// Begins safe mode, because a whole cluster that was switched off comes back: waits for every peer that
     /// is missed.
     pub(crate) fn await_missed(&mut self, now: Timestamp, timing: &Timing) {
-        let missed: Vec<_> = self
-            .peers
-            .keys()
+        let missed: Vec<_> = visited(self.peers.keys())
             .copied()
             .filter(|id| self.is_missed(*id))
             .collect();

@@ -5,6 +5,7 @@
 //! lost peer has none. This part knows no names, and of holdings only those of peers that are away for
 //! maintenance; the others are in [`replicas`](super::replicas).
 
+mod checkers;
 mod copies;
 mod inventories;
 mod leases;
@@ -21,8 +22,10 @@ use shared::model::{
 
 use super::command::{Origin, Rejection, SessionId};
 use super::record::{Fact, Record, Registration, require};
+use super::steps::visited;
 use crate::placement::Rings;
 use crate::timing::Timing;
+use checkers::Checkers;
 pub(crate) use copies::Contest;
 use copies::{Copied, Rivals, Run};
 use inventories::Inventory;
@@ -56,6 +59,7 @@ pub(crate) struct Peers {
     /// Probes that are under way, by their numbers.
     probes: BTreeMap<u64, Probe>,
     last_probe: u64,
+    checkers: Checkers,
 }
 
 /// A peer.
@@ -88,6 +92,8 @@ pub(crate) struct Peer {
     has_told: bool,
     /// Whether it is lost and kept nothing.
     kept_nothing: bool,
+    /// Samples of its copies in a row that were not right.
+    lies: u8,
     /// The latest copy of its data directory that was refused.
     copied: Option<Copied>,
 }
@@ -216,12 +222,13 @@ impl Peer {
     }
 
     /// Returns whether it can be given work: it is active, live, in reach, there for more than one command,
-    /// and its inventory is known.
+    /// was not found to lie, and its inventory is known.
     pub(crate) fn can_be_given(&self) -> bool {
         self.mode == PeerMode::Active
             && self.ready_session().is_some()
             && *self.standing() == Standing::Reachable
             && !self.is_visitor()
+            && !self.is_distrusted()
     }
 
     /// Returns the session in which the peer can be sent orders: it is live and its inventory is known.
@@ -253,14 +260,14 @@ impl Peers {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> + Clone {
-        self.peers.values()
+        visited(self.peers.values())
     }
 
     /// Returns the peers after `id` (or from the first one), in order of ids.
     pub(crate) fn after(&self, id: Option<PeerId>) -> impl Iterator<Item = &Peer> {
         use std::ops::Bound;
         let from = id.map_or(Bound::Unbounded, Bound::Excluded);
-        self.peers.range((from, Bound::Unbounded)).map(|(_, peer)| peer)
+        visited(self.peers.range((from, Bound::Unbounded))).map(|(_, peer)| peer)
     }
 
     pub(crate) fn is_live(&self, id: PeerId) -> bool {
@@ -297,8 +304,7 @@ impl Peers {
 
     /// Returns every open session and its peer.
     pub(crate) fn sessions(&self) -> Vec<(SessionId, PeerId)> {
-        self.sessions
-            .iter()
+        visited(self.sessions.iter())
             .map(|(session, peer)| (*session, *peer))
             .collect()
     }
@@ -409,6 +415,7 @@ impl Peers {
                     reach: Reachability::new(),
                     has_told: false,
                     kept_nothing: false,
+                    lies: 0,
                     copied: None,
                 };
                 self.peers.insert(id, peer);

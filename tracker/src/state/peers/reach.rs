@@ -227,7 +227,7 @@ impl Peer {
         self.traits.can_probe && !self.is_visitor() && self.ready_session().is_some()
     }
 
-    fn is_on_machine_of(&self, other: &Self) -> bool {
+    pub(super) fn is_on_machine_of(&self, other: &Self) -> bool {
         match (self.reach.machine, other.reach.machine) {
             (Some(one), Some(two)) => one == two,
             _ => self.address().host() == other.address().host(),

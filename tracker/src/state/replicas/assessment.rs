@@ -3,7 +3,7 @@
 //! `counts.rs` says what a copy counts for. A collection is as well off as the worst of its contents; the
 //! tracker never reads a catalog: its publisher has said which contents belong to it.
 
-use shared::model::{ContentId, ContentState, FragmentIndex, FragmentSet, Health};
+use shared::model::{ContentState, FragmentIndex, FragmentSet, Health};
 
 use super::{Fragments, Portion, Purpose, Replicas};
 use crate::state::names::{Content, Names};
@@ -127,7 +127,6 @@ impl Assessment {
 impl Replicas {
     /// Counts the replicas of a content.
     pub(crate) fn assess(&self, content: &Content, peers: &Peers) -> Assessment {
-        let count = content.manifest().fragment_count();
         let held = self.holders.of(content.id()).iter();
         let mut sourced = content.manifest().no_fragments();
         for held in held.clone().filter(|held| held.counts(Purpose::Read, peers)) {
@@ -136,13 +135,7 @@ impl Replicas {
                 Fragments::Some(set) => sourced.union_with(set),
             }
         }
-        let tally = |purpose| {
-            let mut tally = Tally::new();
-            for held in held.clone().filter(|held| held.counts(purpose, peers)) {
-                tally.add(&held.fragments, count);
-            }
-            tally
-        };
+        let tally = |purpose| self.tally(content, purpose, peers);
         Assessment {
             durable: tally(Purpose::Durable),
             spare: tally(Purpose::Spare),
@@ -156,6 +149,16 @@ impl Replicas {
 }
 
 impl Replicas {
+    /// Counts the replicas of a content for one purpose.
+    pub(crate) fn tally(&self, content: &Content, purpose: Purpose, peers: &Peers) -> Tally {
+        let mut tally = Tally::new();
+        let held = self.holders.of(content.id()).iter();
+        for held in held.filter(|held| held.counts(purpose, peers)) {
+            tally.add(&held.fragments, content.manifest().fragment_count());
+        }
+        tally
+    }
+
     /// Returns the health of a content as it is promised to users: only durable replicas count. Planning
     /// counts silent peers too, out of patience with short interruptions, but they are no durability.
     pub(crate) fn health_of(&self, portion: &Portion<'_>, peers: &Peers) -> Health {
@@ -193,14 +196,8 @@ impl Replicas {
 
     /// Returns the health of a content together with the parts of the collections whose catalog it is.
     pub(crate) fn health_with_parts(&self, content: &Content, names: &Names, peers: &Peers) -> Health {
-        // The same collection may have several names, and several revisions of each.
-        let mut counted: Vec<&[ContentId]> = Vec::new();
-        for parts in names.parts_of(content.id()) {
-            if !counted.contains(&parts) {
-                counted.push(parts);
-            }
-        }
-        let parts = counted.into_iter().flatten();
+        let shapes = names.shapes_of(content.id());
+        let parts = shapes.iter().flatten().flat_map(|parts| parts.iter());
         let parts = parts.filter_map(|part| names.content(*part));
         self.health_of_all(content, parts.map(Portion::from), peers)
     }

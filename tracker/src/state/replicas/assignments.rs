@@ -5,12 +5,13 @@
 //! all. Orders may get lost on the way: they are repeated when the peer's next session has its inventory, and
 //! given up when nothing moves for the stall time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use shared::model::{ContentId, FragmentSet, Manifest, PeerId, Timestamp};
 
 use crate::policy::Budget;
+use crate::state::steps::{visit, visited};
 
 /// An assignment whose peer makes progress, but not with it, is given up after this many stall times.
 const PATIENCE: u32 = 10;
@@ -19,13 +20,24 @@ const PATIENCE: u32 = 10;
 #[derive(Debug, Default)]
 pub(super) struct Assignments {
     by_content: BTreeMap<(ContentId, PeerId), Assignment>,
-    by_peer: BTreeMap<PeerId, Load>,
+    by_peer: BTreeMap<PeerId, PeerWork>,
+    /// All assignments, in the order in which they last moved.
+    by_move: BTreeSet<(Timestamp, ContentId, PeerId)>,
     /// Bytes within the budget that each peer is the source of.
     by_source: BTreeMap<PeerId, u64>,
     /// Bytes within the budget, in all.
     budgeted: u64,
     /// Peers that failed at a content, and the time until which they are not asked again.
     cooling: BTreeMap<(ContentId, PeerId), Timestamp>,
+    /// These failures, the first to be over first.
+    by_end: BTreeSet<(Timestamp, ContentId, PeerId)>,
+}
+
+/// Assignments of one peer.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct PeerWork {
+    load: Load,
+    contents: BTreeSet<ContentId>,
 }
 
 /// Fragments that one peer is to copy of one content.
@@ -88,9 +100,7 @@ impl Assignment {
 impl Assignments {
     /// Returns the bytes of all assignments that have not arrived.
     pub(super) fn bytes(&self) -> u64 {
-        self.by_peer
-            .values()
-            .fold(0, |all, load| all.saturating_add(load.bytes))
+        visited(self.by_peer.values()).fold(0, |all, work| all.saturating_add(work.load.bytes))
     }
 
     /// Returns the bytes within the budget that have not arrived.
@@ -104,7 +114,7 @@ impl Assignments {
     }
 
     pub(super) fn load(&self, peer: PeerId) -> Load {
-        self.by_peer.get(&peer).copied().unwrap_or_default()
+        self.by_peer.get(&peer).map(|work| work.load).unwrap_or_default()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -123,21 +133,14 @@ impl Assignments {
     /// Returns the assignments of the content, in order of peer ids.
     pub(super) fn of(&self, content: ContentId) -> impl Iterator<Item = (PeerId, &Assignment)> {
         let (first, last) = (PeerId::from_bytes([0; 16]), PeerId::from_bytes([0xff; 16]));
-        self.by_content
-            .range((content, first)..=(content, last))
+        visited(self.by_content.range((content, first)..=(content, last)))
             .map(|((_, peer), job)| (*peer, job))
     }
 
     /// Returns the contents that the peer is to copy something of, in order of ids.
     pub(super) fn of_peer(&self, peer: PeerId) -> Vec<ContentId> {
-        if self.load(peer).assignments == 0 {
-            return Vec::new();
-        }
-        self.by_content
-            .keys()
-            .filter(|(_, other)| *other == peer)
-            .map(|(content, _)| *content)
-            .collect()
+        let work = self.by_peer.get(&peer).into_iter();
+        visited(work.flat_map(|work| &work.contents)).copied().collect()
     }
 
     /// Adds fragments to a peer's assignment, and reserves the room. An assignment that is free of charge
@@ -212,28 +215,34 @@ impl Assignments {
         stall: Duration,
         progress_of: impl Fn(PeerId) -> Timestamp,
     ) -> Vec<(ContentId, PeerId)> {
-        let is_stalled = |peer: PeerId, job: &Assignment| {
+        let is_stalled = |peer: PeerId, moved_at: Timestamp| {
             // A peer works through its assignments in turn: one that waits for its turn has not failed.
-            now.since(job.moved_at.max(progress_of(peer))) >= stall
-                || now.since(job.moved_at) >= stall * PATIENCE
+            now.since(moved_at.max(progress_of(peer))) >= stall || now.since(moved_at) >= stall * PATIENCE
         };
-        let late = self
-            .by_content
+        // Those that moved later have time left.
+        let due = self
+            .by_move
             .iter()
-            .filter(|((_, peer), job)| is_stalled(*peer, job));
-        late.map(|(key, _)| *key).collect()
+            .take_while(|(moved_at, ..)| now.since(*moved_at) >= stall);
+        let late = visited(due).filter(|(moved_at, _, peer)| is_stalled(*peer, *moved_at));
+        late.map(|(_, content, peer)| (*content, *peer)).collect()
     }
 
     /// Adds to the time that every assignment has to move.
     pub(super) fn put_off(&mut self, by: Duration) {
-        for job in self.by_content.values_mut() {
+        self.by_move.clear();
+        for ((content, peer), job) in visited(self.by_content.iter_mut()) {
             job.moved_at = job.moved_at.after(by);
+            self.by_move.insert((job.moved_at, *content, *peer));
         }
     }
 
     /// Bars a peer from assignments of this content until a time.
     pub(super) fn cool(&mut self, content: ContentId, peer: PeerId, until: Timestamp) {
-        self.cooling.insert((content, peer), until);
+        if let Some(before) = self.cooling.insert((content, peer), until) {
+            self.by_end.remove(&(before, content, peer));
+        }
+        self.by_end.insert((until, content, peer));
     }
 
     pub(super) fn is_cooling(&self, content: ContentId, peer: PeerId) -> bool {
@@ -242,17 +251,23 @@ impl Assignments {
 
     /// Forgets failures whose cool-down is over.
     pub(super) fn warm_up(&mut self, now: Timestamp) {
-        self.cooling.retain(|_, until| *until > now);
+        while let Some(over) = self.by_end.first().copied().filter(|(until, ..)| *until <= now) {
+            visit(1);
+            self.by_end.remove(&over);
+            self.cooling.remove(&(over.1, over.2));
+        }
     }
 
     /// Removes an assignment from the map and from all sums.
     fn take(&mut self, content: ContentId, peer: PeerId) -> Option<Assignment> {
         let job = self.by_content.remove(&(content, peer))?;
-        if let Some(load) = self.by_peer.get_mut(&peer) {
-            load.assignments -= 1;
-            load.bytes -= job.bytes;
-            load.budgeted -= job.budgeted();
-            if *load == Load::default() {
+        self.by_move.remove(&(job.moved_at, content, peer));
+        if let Some(work) = self.by_peer.get_mut(&peer) {
+            work.load.assignments -= 1;
+            work.load.bytes -= job.bytes;
+            work.load.budgeted -= job.budgeted();
+            work.contents.remove(&content);
+            if work.contents.is_empty() {
                 self.by_peer.remove(&peer);
             }
         }
@@ -271,10 +286,12 @@ impl Assignments {
 
     /// Puts an assignment where there is none.
     fn put(&mut self, content: ContentId, peer: PeerId, job: Assignment) {
-        let load = self.by_peer.entry(peer).or_default();
+        let PeerWork { load, contents } = self.by_peer.entry(peer).or_default();
         load.assignments += 1;
         load.bytes += job.bytes;
         load.budgeted += job.budgeted();
+        contents.insert(content);
+        self.by_move.insert((job.moved_at, content, peer));
         self.budgeted += job.budgeted();
         let (sources, share) = job.shares();
         for source in sources.iter().filter(|_| share > 0) {
@@ -302,6 +319,16 @@ impl Assignments {
             sums.by_peer, self.by_peer,
             "reserved room is the sum of the assignments"
         );
+        assert_eq!(sums.by_move, self.by_move, "every one is in the order of moves");
+        let ends = self
+            .cooling
+            .iter()
+            .map(|((content, peer), until)| (*until, *content, *peer));
+        assert_eq!(
+            ends.collect::<BTreeSet<_>>(),
+            self.by_end,
+            "failures end in order"
+        );
         assert_eq!(
             sums.by_source, self.by_source,
             "so is what is taken from each source"
@@ -326,7 +353,7 @@ impl Assignments {
             self.budgeted,
             budget.total
         );
-        for (peer, load) in &self.by_peer {
+        for (peer, PeerWork { load, .. }) in &self.by_peer {
             assert!(
                 is_kept(load.budgeted, budget.per_target, largest(Some(*peer))),
                 "{} bytes of repair are on their way to {peer}, {} may be",

@@ -3,7 +3,7 @@
 
 use shared::model::SourceRank;
 
-use super::Held;
+use super::{Held, Proof};
 use crate::state::names::Publishers;
 use crate::state::peers::{Peers, Standing};
 
@@ -20,6 +20,8 @@ pub(crate) enum Purpose {
     Durable,
     /// Other copies are dropped, or switched off, because there is this one.
     Spare,
+    /// The copy is [`Purpose::Spare`] as soon as it is proved.
+    Stay,
     /// No other copy need be made.
     Suffice,
     /// No other copy need be made even of an endangered content.
@@ -45,18 +47,23 @@ impl Held {
         let is_kept = self.keeps && !peer.is_transient();
         // An inventory that is late is not waited for: the peer may have lost what it has not confirmed.
         let is_believed = self.is_confirmed || !peer.is_inventory_late();
+        let is_believed = is_believed && self.proof != Proof::Denied;
+        let is_proved = matches!(self.proof, Proof::Seen(_)) || !self.needs_proof(peers);
+        // Doubts that have lasted, and the word of a peer that was found to lie, put off no repair.
+        let is_trusted = is_proved || (self.proof == Proof::None && !peer.is_distrusted());
         let standing = peer.standing();
         let is_there = is_believed && !matches!(standing, Standing::Unreachable { .. });
         let is_waited_for = is_believed && matches!(standing, Standing::Unreachable { grace: Some(_), .. });
-        let is_sure = is_live && self.is_confirmed && *standing == Standing::Reachable;
+        let is_sure = is_live && is_believed && self.is_confirmed && *standing == Standing::Reachable;
         match purpose {
             Purpose::Offer => true,
             Purpose::Read => is_there,
             Purpose::ReadNow => is_there && is_live,
             Purpose::Durable => is_kept && is_sure,
-            Purpose::Spare => is_kept && is_sure && is_staying,
-            Purpose::Suffice => is_kept && is_staying && (is_there || is_waited_for),
-            Purpose::SufficeAtOnce => is_kept && is_staying && is_live && is_there,
+            Purpose::Spare => is_kept && is_sure && is_staying && is_proved,
+            Purpose::Stay => is_kept && is_sure && is_staying,
+            Purpose::Suffice => is_kept && is_trusted && is_staying && (is_there || is_waited_for),
+            Purpose::SufficeAtOnce => is_kept && is_trusted && is_staying && is_live && is_there,
             Purpose::Remain => is_kept && (is_there || is_waited_for),
             Purpose::Expect => is_kept && is_there && (is_live || peers.is_excused(self.peer)),
             Purpose::Note => is_kept && self.is_confirmed && (is_there || is_waited_for),
@@ -72,5 +79,10 @@ impl Held {
             () if self.counts(Purpose::Durable, peers) => SourceRank::Keeper,
             () => SourceRank::Holder,
         }
+    }
+
+    /// Returns whether the copy counts for less until another member has seen its bytes.
+    pub(crate) fn needs_proof(&self, peers: &Peers) -> bool {
+        peers.needs_proof(self.peer, self.keeps && !self.is_assigned)
     }
 }

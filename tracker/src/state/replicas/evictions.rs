@@ -4,7 +4,9 @@
 //! that ask to drop a copy, only as many may as the others make up for. A peer refuses an order that does not
 //! know of its latest announce: then its copy counts again, and nothing has happened.
 
-use shared::model::{ContentId, EvictReason, Order, PeerId, Timestamp};
+use std::collections::BTreeMap;
+
+use shared::model::{ContentId, EvictReason, Order, PeerId, Timestamp, Zone};
 
 use super::{Context, Held, Purpose, Replicas};
 use crate::state::command::{Outcome, Rejection};
@@ -39,13 +41,23 @@ impl Replicas {
             None if cx.has_gap => return Err(Rejection::NameMayBeMissing(content)),
             None => {}
             Some(known) => {
-                let assessment = self.assess(known, cx.peers);
-                let itself = u32::from(held.counts(Purpose::Spare, cx.peers));
                 let wanted = if held.keeps { known.target().get() } else { 1 };
                 let fragments = held.fragments.to_set(known.manifest().fragment_count());
-                let others = |index| assessment.spare().of(index).saturating_sub(itself);
-                let left = fragments.iter().map(others).min().unwrap_or(wanted);
-                if left < wanted {
+                let left = |purpose| {
+                    let tally = self.tally(known, purpose, cx.peers);
+                    let itself = u32::from(held.counts(purpose, cx.peers));
+                    let others = fragments
+                        .iter()
+                        .map(|index| tally.of(index).saturating_sub(itself));
+                    others.min().unwrap_or(wanted)
+                };
+                let (proved, all) = (left(Purpose::Spare), left(Purpose::Stay));
+                if proved < wanted && all >= wanted {
+                    self.hasten(cx, content);
+                    return Err(Rejection::Unproved(content));
+                }
+                if proved < wanted {
+                    let left = all;
                     return Err(Rejection::Missed {
                         content,
                         left,
@@ -134,12 +146,21 @@ impl Replicas {
                     .iter()
                     .all(|index| assessment.spare().of(index) >= enough(held))
         };
-        let zone = |peer: PeerId| peers.zone(peer);
+        let mut crowds: BTreeMap<&Zone, usize> = BTreeMap::new();
+        let staying = self
+            .holders
+            .of(id)
+            .iter()
+            .filter(|held| held.counts(Purpose::Remain, peers));
+        for zone in staying.filter_map(|held| peers.zone(held.peer)) {
+            *crowds.entry(zone).or_default() += 1;
+        }
         let crowd = |peer: PeerId| {
-            let held = self.holders.of(id).iter();
-            let all = held.filter(|held| held.counts(Purpose::Remain, peers));
-            all.filter(|held| zone(held.peer).is_some() && zone(held.peer) == zone(peer))
-                .count()
+            peers
+                .zone(peer)
+                .and_then(|zone| crowds.get(zone))
+                .copied()
+                .unwrap_or_default()
         };
         let candidates = self.holders.of(id).iter().filter(can_go);
         let first = candidates.min_by_key(|held| {
@@ -194,6 +215,7 @@ impl Replicas {
             content,
             reason,
             as_of_sequence: session.sequence(),
+            remaining: self.remaining(cx, content, peer, reason),
         };
         out.send(session.id(), order);
         true

@@ -6,9 +6,11 @@
 //! confirmed when the inventory is complete is not held.
 
 use rand::Rng;
-use shared::model::{AssignmentFailure, ContentId, DigestBuckets, Holding, HoldingsDigest, Order, PeerId};
+use shared::model::{
+    AssignmentFailure, ContentId, DigestBuckets, EvictReason, Holding, HoldingsDigest, Order, PeerId,
+};
 
-use super::{Assignment, Context, Fragments, Replicas};
+use super::{Assignment, Context, Fragments, Proof, Replicas};
 use crate::state::command::Outcome;
 use crate::state::names::Names;
 
@@ -94,7 +96,7 @@ impl Replicas {
                 self.holders
                     .set(content, peer, fragments, holding.keeps, holding.is_fetching);
                 let due = cx.now.after(cx.timing.orphan);
-                if self.holders.of(content).is_empty() {
+                if !self.holders.has(content) {
                     self.orphans.remove(&content);
                 } else if was_evicting && self.holders.get(content, peer).is_some_and(|held| held.keeps) {
                     // The peer was told to drop the content and keeps it: perhaps it is about to publish it.
@@ -106,6 +108,9 @@ impl Replicas {
         }
         if let Some(held) = self.holders.get_mut(content, peer) {
             held.is_assigned = holding.is_assigned;
+            if held.keeps && !holding.is_fetching && !matches!(held.proof, Proof::Seen(_)) {
+                self.proofs.note(content, peer);
+            }
         }
         self.agenda.mark(content);
         if arrived > 0 {
@@ -189,13 +194,34 @@ impl Replicas {
         self.agenda.mark(content);
     }
 
-    /// Gives up assignments that do not move.
-    pub(crate) fn give_up_assignments(&mut self, cx: &Context<'_>) {
+    /// Gives up assignments that do not move, and has their peers give back the room.
+    pub(crate) fn give_up_assignments(&mut self, cx: &Context<'_>, out: &mut Outcome) {
         self.assignments.warm_up(cx.now);
         let peer = |peer| cx.peers.get(peer);
         let progress_of = |id| peer(id).map(|peer| peer.progress_at()).unwrap_or_default();
         for (content, peer) in self.assignments.stalled(cx.now, cx.timing.stall, progress_of) {
             self.give_up(cx, content, peer);
+            self.withdraw_assignment(cx, content, peer, out);
+        }
+    }
+
+    /// Orders a peer that has nothing of a content to drop what it has made ready for it. One that has some
+    /// of it keeps that, and gives the rest back by itself.
+    fn withdraw_assignment(&self, cx: &Context<'_>, content: ContentId, peer: PeerId, out: &mut Outcome) {
+        let has_some = self
+            .holders
+            .get(content, peer)
+            .is_some_and(|held| !matches!(&held.fragments, Fragments::Some(set) if set.is_empty()));
+        if let Some(session) = cx.peers.ready_session(peer).filter(|_| !has_some) {
+            let order = Order::Evict {
+                epoch: cx.epoch,
+                content,
+                reason: EvictReason::Surplus,
+                as_of_sequence: session.sequence(),
+                // It has nothing, so no copy gets fewer.
+                remaining: Vec::new(),
+            };
+            out.send(session.id(), order);
         }
     }
 }

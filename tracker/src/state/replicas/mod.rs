@@ -16,6 +16,7 @@ mod inventory;
 mod pace;
 mod planning;
 mod portion;
+mod proofs;
 mod repair;
 mod repair_budget;
 mod room;
@@ -34,6 +35,7 @@ use agenda::Agenda;
 use assignments::Assignments;
 use holders::Holders;
 use pace::Pace;
+use proofs::Proofs;
 use repair_budget::RepairBudget;
 
 pub(crate) use assessment::Assessment;
@@ -41,6 +43,7 @@ pub(crate) use assignments::Assignment;
 pub(crate) use counts::Purpose;
 pub(crate) use holders::{Fragments, Held};
 pub(crate) use portion::Portion;
+pub(crate) use proofs::Proof;
 pub(crate) use repair::{extents, is_urgent};
 
 /// Holdings, and the copies and evictions that are under way.
@@ -61,6 +64,7 @@ pub(crate) struct Replicas {
     free_share: u64,
     pace: Pace,
     budget: RepairBudget,
+    proofs: Proofs,
 }
 
 /// Context of a decision about replicas: everything else that it depends on.
@@ -88,6 +92,7 @@ impl Replicas {
             free_share: 0,
             pace: Pace::default(),
             budget: RepairBudget::new(budget),
+            proofs: Proofs::new(),
         }
     }
 
@@ -198,6 +203,9 @@ impl Replicas {
                 self.drop_holding(*content, peer);
             }
             self.orphans.remove(content);
+            for held in self.holders.of(*content).iter().filter(|held| held.keeps) {
+                self.proofs.note(*content, held.peer);
+            }
         }
         for content in change.touched() {
             self.agenda.mark(*content);
@@ -212,7 +220,7 @@ impl Replicas {
         self.assignments.cancel_content(content);
         self.holders.unsettle(content, fragments);
         self.surplus.remove(&content);
-        if self.holders.of(content).is_empty() {
+        if !self.holders.has(content) {
             self.agenda.settle(content);
         } else {
             self.orphans.insert(content, due);
@@ -245,6 +253,7 @@ impl Replicas {
             held.is_confirmed = true;
         }
         self.assignments.cancel(content, publisher);
+        self.proofs.note(content, publisher);
         self.agenda.mark(content);
     }
 
@@ -262,17 +271,17 @@ impl Replicas {
 
     /// Returns whether the peer keeps any fragment.
     pub(crate) fn keeps_anything(&self, peer: PeerId) -> bool {
-        let contents = self.holders.contents_of(peer).into_iter().flatten();
-        let mut held = contents.filter_map(|content| self.holders.get(*content, peer));
-        held.any(|held| held.keeps)
+        self.holders.is_keeping(peer)
     }
 
     /// Returns whether any peer that stays keeps any fragment.
     pub(crate) fn is_any_kept(&self, peers: &Peers) -> bool {
-        let mut staying = peers
-            .iter()
-            .filter(|peer| !peer.is_lost() && !peer.is_transient());
-        staying.any(|peer| self.keeps_anything(peer.id()))
+        let stays = |peer| {
+            peers
+                .get(peer)
+                .is_some_and(|peer| !peer.is_lost() && !peer.is_transient())
+        };
+        self.holders.keeping().any(stays)
     }
 
     /// Gives up the peer's assignments.
@@ -286,8 +295,9 @@ impl Replicas {
     /// Forgets everything about a peer that is gone.
     pub(crate) fn lose_peer(&mut self, peer: PeerId) {
         self.cancel_assignments(peer);
-        self.evictions.retain(|(_, other), _| *other != peer);
         for content in self.holders.drop_peer(peer) {
+            // Whoever is told to drop something holds it.
+            self.evictions.remove(&(content, peer));
             self.forget_orphan_without_holders(content);
             self.agenda.mark(content);
         }
@@ -300,7 +310,7 @@ impl Replicas {
     }
 
     fn forget_orphan_without_holders(&mut self, content: ContentId) {
-        if self.holders.of(content).is_empty() {
+        if !self.holders.has(content) {
             self.orphans.remove(&content);
         }
     }
@@ -309,6 +319,7 @@ impl Replicas {
     /// anew, because some of those who live may have died meanwhile.
     pub(crate) fn put_off(&mut self, by: Duration) {
         self.assignments.put_off(by);
+        self.proofs.put_off(by);
         self.surplus.clear();
     }
 
@@ -380,7 +391,7 @@ impl Replicas {
                 "an orphan {content:?} has no name"
             );
             assert!(
-                !self.holders.of(*content).is_empty(),
+                self.holders.has(*content),
                 "an orphan {content:?} is held by someone"
             );
         }

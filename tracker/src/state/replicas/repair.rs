@@ -262,7 +262,10 @@ impl Replicas {
         let is_able = peers.get(id).is_some_and(|peer| {
             peer.can_be_given()
                 && !self.assignments.is_cooling(content, id)
-                && self.holders.get(content, id).is_none_or(|held| !held.is_evicting)
+                && self
+                    .holders
+                    .get(content, id)
+                    .is_none_or(|held| !held.is_evicting && !held.proof.is_doubtful())
         });
         let has_place = self.assignments.load(id).assignments < MAX_ASSIGNMENTS
             && (is_urgent || self.budget.has_target(&self.assignments, id));
@@ -296,9 +299,9 @@ impl Replicas {
         out.send(session.id(), order);
     }
 
-    /// Returns peers to fetch these fragments from: live ones in reach before others, those with a better rank
-    /// before others, idle before busy with repair, holders of all before holders of some, otherwise in random
-    /// order.
+    /// Returns peers to fetch these fragments from: live ones in reach before others, those with a better
+    /// rank before others, idle before busy with repair, holders of all before holders of some, otherwise in
+    /// random order.
     pub(super) fn sources(
         &self,
         peers: &Peers,

@@ -330,7 +330,7 @@ proptest! {
                     if let Some((session, sequence)) = &mut copies[n].session {
                         // The questions were asked in this session: there is no other.
                         let answers = asked.into_iter().map(|question| Report::Alive { question });
-                        let beat = Report::Heartbeat { used: 0, disk_free: None };
+                        let beat = Report::Heartbeat { used: 0, disk_free: None, received: Vec::new() };
                         for message in answers.chain([beat]) {
                             *sequence += 1;
                             let (session, sequence) = (*session, *sequence);

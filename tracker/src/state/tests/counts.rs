@@ -112,8 +112,8 @@ fn no_drain_is_safe_because_of_a_copy_that_its_peer_disowned() {
 fn no_copy_is_released_because_of_one_that_its_peer_disowned() {
     let (mut world, bytes) = drained_to_a_peer_that_lost_it();
     let release = |world: &mut World| {
-        let (peer, content) = (peer(1), bytes.content());
-        world.apply(Command::Release { peer, content })
+        let (peer, content, run) = (peer(1), bytes.content(), None);
+        world.apply(Command::Release { peer, content, run })
     };
     assert!(matches!(
         release(&mut world),
@@ -221,12 +221,13 @@ fn what_was_not_confirmed_is_not_noted_for_a_maintenance() {
 }
 
 /// All purposes.
-const PURPOSES: [Purpose; 10] = [
+const PURPOSES: [Purpose; 11] = [
     Purpose::Offer,
     Purpose::Read,
     Purpose::ReadNow,
     Purpose::Durable,
     Purpose::Spare,
+    Purpose::Stay,
     Purpose::Suffice,
     Purpose::SufficeAtOnce,
     Purpose::Remain,

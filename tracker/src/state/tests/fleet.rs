@@ -241,6 +241,7 @@ impl Fleet {
                     Report::Heartbeat {
                         used: 0,
                         disk_free: None,
+                        received: Vec::new(),
                     },
                 );
             }

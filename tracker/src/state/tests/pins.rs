@@ -45,7 +45,12 @@ pub(super) fn facts(state: &State) -> String {
     let contents = state.names.contents_after(None).map(|id| {
         let content = state.names.content(id).expect("just listed");
         let publishers = content.publishers().as_slice().to_vec();
-        (id, content.target(), publishers, content.names().to_vec())
+        (
+            id,
+            content.target(),
+            publishers,
+            content.names().cloned().collect::<Vec<_>>(),
+        )
     });
     let contents: Vec<_> = contents.collect();
     format!("{names:?} {contents:?}")

@@ -184,6 +184,7 @@ fn carry_out(world: &mut World, to: PeerId, order: Order) {
         }
         Order::Remember(_)
         | Order::Probe { .. }
+        | Order::Check { .. }
         | Order::Ask { .. }
         | Order::Reach { .. }
         | Order::Adopt { .. } => return,

@@ -592,7 +592,14 @@ fn free_is_what_the_disk_has() {
     assert_eq!(free(&world), CAPACITY);
     let (used, disk_free) = (10, Some(100_000));
     world
-        .say(2, Report::Heartbeat { used, disk_free })
+        .say(
+            2,
+            Report::Heartbeat {
+                used,
+                disk_free,
+                received: Vec::new(),
+            },
+        )
         .expect("heard");
     assert_eq!(free(&world), 100_000);
     world.publish(1, "a", &content(1, 2), 2);

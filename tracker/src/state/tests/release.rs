@@ -11,6 +11,7 @@ fn release(world: &mut World, n: u8, what: &Manifest) -> Result<(), Rejection> {
     let command = Command::Release {
         peer: peer(n),
         content: what.content(),
+        run: None,
     };
     world.apply(command).map(drop)
 }

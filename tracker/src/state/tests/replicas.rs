@@ -337,6 +337,30 @@ fn an_assignment_that_does_not_move_goes_to_someone_else() {
 }
 
 #[test]
+fn an_assignment_of_which_nothing_came_is_withdrawn() {
+    let mut world = World::with_peers(2);
+    let bytes = content(1, 4);
+    world.publish(1, "a", &bytes, 2);
+    world.tick();
+    assert_eq!(world.assigned().len(), 1);
+    // The peer looks for sources, and finds none.
+    let fetching = Holding {
+        content: bytes.content(),
+        fragments: bytes.no_fragments(),
+        keeps: true,
+        is_assigned: true,
+        is_fetching: true,
+    };
+    world.announce(2, vec![fetching], false);
+    world.pass(SECOND * 59, &[]);
+    assert_eq!(world.take_orders(), []);
+    world.pass(SECOND * 2, &[]);
+    assert_eq!(world.evicted(), [(peer(2), EvictReason::Surplus)]);
+    world.pass(SECOND * 20, &[]);
+    assert_eq!(world.take_orders(), [], "it is told once");
+}
+
+#[test]
 fn orders_are_repeated_to_a_peer_that_comes_back() {
     let mut world = World::with_peers(3);
     let bytes = content(1, 4);

@@ -136,6 +136,11 @@ impl World {
         world
     }
 
+    /// Checks no invariants from now on.
+    pub(super) const fn check_no_more(&mut self) {
+        self.is_crowded = true;
+    }
+
     pub(super) fn apply(&mut self, command: Command) -> Result<Reply, Rejection> {
         let applied = self.state.apply(self.now, command);
         self.journal.extend(applied.records);
@@ -292,7 +297,14 @@ impl World {
     /// Says that a peer is alive, and that this many bytes are used there.
     pub(super) fn heartbeat(&mut self, n: u8, used: u64) -> Result<(), Rejection> {
         let disk_free = None;
-        self.say(n, Report::Heartbeat { used, disk_free })
+        self.say(
+            n,
+            Report::Heartbeat {
+                used,
+                disk_free,
+                received: Vec::new(),
+            },
+        )
     }
 
     pub(super) fn announce(&mut self, n: u8, holdings: Vec<Holding>, completes_inventory: bool) {
@@ -528,6 +540,7 @@ impl World {
                     }
                     Order::Remember(_)
                     | Order::Probe { .. }
+                    | Order::Check { .. }
                     | Order::Ask { .. }
                     | Order::Reach { .. }
                     | Order::Adopt { .. } => {}

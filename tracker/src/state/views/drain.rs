@@ -142,7 +142,7 @@ fn note_left(state: &State, survey: &mut DrainSurvey, content: &Content, held: &
         if code == ReasonCode::Draining || code == ReasonCode::ZonesShared {
             continue;
         }
-        let name = content.names().first().map_or("", |name| name.as_str());
+        let name = content.names().next().map_or("", |name| name.as_str());
         let (_, count) = survey
             .reasons
             .entry(code)

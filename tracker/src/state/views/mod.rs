@@ -102,7 +102,7 @@ impl State {
             let Ok(whole) = Whole::of(self, &ContentRef::Name(binding.name.clone()).into()) else {
                 continue;
             };
-            counted += whole.portions().len();
+            counted += whole.work(self);
             let line = self.names.history(&binding.name);
             let mut pinned: Vec<_> = line.into_iter().flat_map(NameHistory::pinned).collect();
             pinned.reverse();
@@ -152,6 +152,7 @@ impl State {
                 fragments: held.fragments().to_set(count),
                 keeps: held.counts(Purpose::Remain, &self.peers),
                 rank: *rank,
+                proved_at: held.proof().at(),
             })
         });
         Ok(Location {

@@ -94,6 +94,11 @@ pub(super) fn reasons(state: &State, portions: &[Portion<'_>]) -> Vec<Reason> {
         })
         .filter(|one| one.assessment.spare().fewest(one.portion) < one.content().target().get())
         .collect();
+    // Copies that are only not proved yet need no other copies.
+    let (unproved, lacking): (Vec<_>, Vec<_>) = lacking.into_iter().partition(|one| {
+        let all = state.replicas.tally(one.content(), Purpose::Stay, &state.peers);
+        all.fewest(one.portion) >= one.content().target().get()
+    });
     let mut reasons = Vec::new();
     if !lacking.is_empty() {
         if state.is_in_safe_mode() {
@@ -104,8 +109,25 @@ pub(super) fn reasons(state: &State, portions: &[Portion<'_>]) -> Vec<Reason> {
         holder_reasons(state, &lacking, &mut reasons);
         copy_reasons(state, &lacking, &mut reasons);
     }
+    reasons.extend(proofs_pending(state, &unproved));
     reasons.extend(full.find_map(|portion| zones_shared(state, portion)));
     reasons
+}
+
+/// Returns the copies that would count for more if they were proved, in words.
+fn proofs_pending(state: &State, unproved: &[Lacking<'_>]) -> Option<Reason> {
+    let all = unproved
+        .iter()
+        .flat_map(|one| holders(state, one.portion, Purpose::Stay));
+    let pending: BTreeSet<_> = all
+        .filter(|held| !held.counts(Purpose::Spare, &state.peers))
+        .map(Held::peer)
+        .collect();
+    let detail = format!(
+        "no other peer has looked yet at the copies of {}",
+        counted(pending.len(), "holder")
+    );
+    (!pending.is_empty()).then(|| reason(ReasonCode::ProofPending, detail))
 }
 
 fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason>) {

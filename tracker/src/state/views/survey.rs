@@ -127,7 +127,8 @@ pub(super) fn durability(state: &State, whole: Whole<'_>) -> Durability {
     let portions = whole.portions();
     add_toll(state, &portions, &mut toll);
     let (mut keepers, mut draining, mut away, mut sources) = (0, 0, 0, 0);
-    for (peer, worth) in whole.shares(state, None).peers() {
+    let shares = whole.shares(state, None);
+    for (peer, worth) in shares.peers() {
         match worth {
             Worth::Durable => keepers += 1,
             Worth::Kept => away += 1,
@@ -150,6 +151,7 @@ pub(super) fn durability(state: &State, whole: Whole<'_>) -> Durability {
         health,
         survives_any: health.fewest.saturating_sub(1),
         keepers,
+        proved: Some(shares.proved()),
         draining,
         away,
         sources,

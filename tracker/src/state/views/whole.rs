@@ -32,6 +32,8 @@ struct Amount {
     kept: u64,
     bytes: u64,
     worth: Worth,
+    /// Whether a copy that counts has not been proved.
+    is_unproved: bool,
 }
 
 /// Worth of what one peer has of a whole, the least first: that of the best of its copies.
@@ -110,6 +112,14 @@ impl<'a> Whole<'a> {
         std::iter::once(self.content.into()).chain(others).collect()
     }
 
+    /// Returns the work of counting its replicas: its contents and their holders.
+    pub(super) fn work(&self, state: &State) -> usize {
+        let others = self.parts.iter().map(|part| part.content().id());
+        let all = std::iter::once(self.content.id()).chain(others);
+        all.map(|content| 1 + state.replicas.holders_of(content).len())
+            .sum()
+    }
+
     pub(super) fn extent(&self) -> Extent {
         let lengths = std::iter::once(self.content.manifest().length());
         let lengths = lengths.chain(self.parts.iter().map(Portion::bytes));
@@ -149,6 +159,7 @@ impl<'a> Whole<'a> {
                 amount.kept += u64::from(if worth >= Worth::Kept { fragments } else { 0 });
                 amount.bytes = amount.bytes.saturating_add(bytes);
                 amount.worth = amount.worth.max(worth);
+                amount.is_unproved |= worth == Worth::Durable && held.proof().at().is_none();
             }
         }
         Shares(shares)
@@ -196,5 +207,11 @@ impl Shares {
     /// Returns the peers, each with the worth of what it has.
     pub(super) fn peers(&self) -> impl Iterator<Item = (PeerId, Worth)> + '_ {
         self.0.iter().map(|(peer, amount)| (*peer, amount.worth))
+    }
+
+    /// Returns the number of peers whose copies count and are all proved.
+    pub(super) fn proved(&self) -> u32 {
+        let is_proved = |amount: &&Amount| amount.worth == Worth::Durable && !amount.is_unproved;
+        u32::try_from(self.0.values().filter(is_proved).count()).unwrap_or(u32::MAX)
     }
 }

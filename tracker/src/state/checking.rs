@@ -1,0 +1,45 @@
+//! Checks: the tracker has members look at the copies of others (`replicas/proofs.rs`).
+
+use shared::model::{ContentId, PeerId, SampleOutcome, Timestamp};
+
+use super::State;
+use super::command::Outcome;
+
+impl State {
+    /// Orders the checks that are due.
+    pub(super) fn check_copies(&mut self, now: Timestamp, out: &mut Outcome) {
+        let (cx, replicas, rng) = self.context(now);
+        for (session, order) in replicas.begin_checks(&cx, rng) {
+            out.send(session, order);
+        }
+    }
+
+    /// Takes the result of a check.
+    pub(super) fn checked(&mut self, now: Timestamp, by: PeerId, check: u64, outcome: SampleOutcome) {
+        let (cx, replicas, _) = self.context(now);
+        let found = replicas.checked(&cx, by, check, outcome);
+        self.trust(found);
+    }
+
+    /// Takes back an eviction that a peer did not obey.
+    pub(super) fn kept(
+        &mut self,
+        now: Timestamp,
+        by: PeerId,
+        copy: (ContentId, PeerId),
+        outcome: SampleOutcome,
+    ) {
+        let (cx, replicas, _) = self.context(now);
+        let found = replicas.take_back(&cx, by, copy, outcome);
+        self.trust(found);
+    }
+
+    /// Trusts a holder more or less, after what was found of its copies.
+    fn trust(&mut self, found: Option<(PeerId, bool)>) {
+        if let Some((holder, is_right)) = found
+            && self.peers.note_sample(holder, is_right)
+        {
+            self.replicas.mark_held_by(holder);
+        }
+    }
+}
