@@ -229,7 +229,7 @@ impl DiskStore {
             return error;
         };
         match error {
-            StoreError::Changed { path } if path == partial => {
+            StoreError::Changed { path } | StoreError::Away { path, .. } if path == partial => {
                 StoreError::io("write", &output)(std::io::ErrorKind::NotFound.into())
             }
             error => error,

@@ -217,7 +217,7 @@ fn an_output_whose_directory_is_removed_fails_as_a_place() {
         content.write(&node.store, next).expect("the file is open");
         fs::remove_dir_all(&directory).expect("removed");
         let first = content.commit(&node.store, next).expect_err("it is gone");
-        let second = content.write(&node.store, 0).expect_err("it is gone");
+        let second = content.write(&node.store, next).expect_err("it is gone");
         for error in [first, second] {
             let text = error.to_string();
             assert!(matches!(error, StoreError::Place { .. }), "{error:?}");
