@@ -2,8 +2,8 @@
 //!
 //! A publication is written to the outbox before anything is asked of the tracker, and settled there after
 //! the tracker has answered. So one that was made while no tracker could be reached, or that a crash
-//! interrupted, is made when the next session begins, and one that its caller left is made at once; one that
-//! was settled is never made again.
+//! interrupted, is made when the next session begins, and one whose caller left after the tracker was asked
+//! is made at once; a caller that leaves before that gives it up. One that was settled is never made again.
 //!
 //! The name's revision is written down with the publication, or before the first attempt if there was no
 //! tracker to tell it, and every attempt may only follow that one.
@@ -54,6 +54,8 @@ struct Inner {
 pub enum PublishError {
     /// The tracker refused it for good, and the outbox says so: the caller may take it back.
     Refused(RemoteError),
+    /// Its caller went before the tracker was asked to bind: the caller takes it back.
+    Unasked(RemoteError),
     /// It stays in the outbox, and its content must stay here: the tracker may have bound the name already.
     Pending(RemoteError),
     /// The user has withdrawn it, or has added something else under the name.
@@ -67,9 +69,11 @@ impl PublishError {
     #[must_use]
     pub const fn cause(&self) -> &RemoteError {
         match self {
-            Self::Refused(cause) | Self::Pending(cause) | Self::Withdrawn(cause) | Self::Published(cause) => {
-                cause
-            }
+            Self::Refused(cause)
+            | Self::Unasked(cause)
+            | Self::Pending(cause)
+            | Self::Withdrawn(cause)
+            | Self::Published(cause) => cause,
         }
     }
 
@@ -78,7 +82,7 @@ impl PublishError {
         match self {
             Self::Refused(_) => true,
             Self::Pending(cause) => cause.code().is_retryable(),
-            Self::Withdrawn(_) | Self::Published(_) => false,
+            Self::Unasked(_) | Self::Withdrawn(_) | Self::Published(_) => false,
         }
     }
 }
@@ -189,7 +193,8 @@ impl Publisher {
         }
     }
 
-    /// Makes one publication that is in the outbox, now. The caller has the turn of its name.
+    /// Makes one publication that is in the outbox, now. The caller has the turn of its name; once
+    /// `is_given_up` says so, the tracker is not asked any more.
     ///
     /// # Errors
     /// [`PublishError`] says whether the publication may be taken back.
@@ -197,8 +202,9 @@ impl Publisher {
         &self,
         wanted: &Publication,
         _turn: &OwnedMutexGuard<()>,
+        is_given_up: impl Fn() -> bool,
     ) -> Result<Binding, PublishError> {
-        self.attempt(wanted).await
+        self.attempt(wanted, is_given_up).await
     }
 
     /// Goes through the outbox whenever [`Rounds`] says so. A try that is cancelled is made again later.
@@ -233,7 +239,7 @@ impl Publisher {
             Next::Try(publication) => {
                 let name = &publication.name;
                 let outcome = match self.try_turn(name) {
-                    Some(_turn) => self.attempt(&publication).await,
+                    Some(_turn) => self.attempt(&publication, || false).await,
                     None => Err(PublishError::Pending(taken(name))),
                 };
                 match &outcome {
@@ -263,7 +269,11 @@ impl Publisher {
     }
 
     /// Makes one publication that is in the outbox, in its name's turn.
-    async fn attempt(&self, wanted: &Publication) -> Result<Binding, PublishError> {
+    async fn attempt(
+        &self,
+        wanted: &Publication,
+        is_given_up: impl Fn() -> bool,
+    ) -> Result<Binding, PublishError> {
         let inner = &self.0;
         let (store, name) = (Arc::clone(&inner.store), wanted.name.clone());
         let known = try_blocking(move || store.publication(&name)).await;
@@ -276,6 +286,13 @@ impl Publisher {
         loop {
             let publication = attempt.publication();
             let name = &publication.name;
+            if attempt.is_unasked() && is_given_up() {
+                let text = format!("the caller went away before {name} was published");
+                return Err(PublishError::Unasked(RemoteError::new(
+                    ErrorCode::Cancelled,
+                    text,
+                )));
+            }
             let answer = match output {
                 Output::Protect => {
                     guards.extend(self.protect(publication).await);

@@ -9,10 +9,11 @@
 //! Invariant: whatever cannot be looked at is not taken for the program's own; opening it fails anyway.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::{DirEntryExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Levels of directories below the data directory that programs make in it.
@@ -36,6 +37,15 @@ const NODE_FILE_BEGINNING: &str = "{\"address\":\"";
 /// Bytes at the beginning of a file that tell the database or token of a program.
 const BEGINNING: u64 = 512;
 
+/// Directories in which the operating system makes up the files.
+const SYSTEM: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+/// The directory among them that has ordinary files.
+const SHARED_MEMORY: &str = "/dev/shm";
+
+/// Links in a path after which the operating system gives up, too.
+const MAX_LINKS: u32 = 40;
+
 /// A file or directory, whatever its path: device and inode.
 type Identity = (u64, u64);
 
@@ -46,6 +56,8 @@ pub enum Owner {
     Directory(PathBuf),
     /// It is a file of a node or tracker that has another name somewhere.
     Linked,
+    /// It is below this directory, whose files the operating system makes up.
+    System(&'static str),
 }
 
 impl Owner {
@@ -60,6 +72,10 @@ impl Owner {
             ),
             Self::Linked => format!(
                 "{path} is another name of a file in a data directory of a node or tracker; choose another place"
+            ),
+            Self::System(root) => format!(
+                "{path} leads into {root}, where the operating system's own files are; choose another place \
+                 (standard output is `-o -`)"
             ),
         }
     }
@@ -157,6 +173,13 @@ impl OwnData {
         owner(&there)
     }
 
+    /// Returns the owner of the place to which the path of an output leads: this data directory, another
+    /// program's, or the system.
+    #[must_use]
+    pub fn around_output(&self, path: &Path) -> Option<Owner> {
+        system(path).or_else(|| self.around(path))
+    }
+
     fn inodes(&self) -> HashSet<u64> {
         let mut inodes = HashSet::new();
         let mut next = vec![(self.root.clone(), 0)];
@@ -187,6 +210,54 @@ pub fn owner(path: &Path) -> Option<Owner> {
     is_linked(&there, &metadata).then_some(Owner::Linked)
 }
 
+/// Returns the program to which the place belongs that an output is to take, or the system.
+#[must_use]
+pub fn owner_of_output(path: &Path) -> Option<Owner> {
+    system(path).or_else(|| owner(path))
+}
+
+/// Returns the system if a path leads into one of its directories, also through links.
+///
+/// The path is followed part by part, and never inside those directories: there the same path means another
+/// file for every process (`/proc/self`, and `/dev/stdout`, which leads there).
+fn system(path: &Path) -> Option<Owner> {
+    let mut rest: Vec<OsString> = parts(path);
+    let (mut at, mut links) = (PathBuf::from("/"), 0);
+    while let Some(part) = rest.pop() {
+        if part == ".." {
+            at.pop();
+            continue;
+        }
+        if part == "/" {
+            at = PathBuf::from("/");
+            continue;
+        }
+        at.push(part);
+        if let Some(root) = SYSTEM.iter().find(|root| at.starts_with(root)) {
+            // Memory that programs share is a file system as any other.
+            let is_memory = at.starts_with(SHARED_MEMORY) || rest.last().is_some_and(|next| next == "shm");
+            if !(*root == "/dev" && is_memory) {
+                return Some(Owner::System(root));
+            }
+        }
+        if let Ok(target) = fs::read_link(&at) {
+            links += 1;
+            if links > MAX_LINKS {
+                return None;
+            }
+            at.pop();
+            rest.extend(parts(&target));
+        }
+    }
+    None
+}
+
+/// Returns the parts of a path, the first one last.
+fn parts(path: &Path) -> Vec<OsString> {
+    let parts = path.components().filter(|part| *part != Component::CurDir);
+    parts.rev().map(|part| part.as_os_str().to_owned()).collect()
+}
+
 /// Whether a node or a tracker has its data in a directory, running or not.
 #[must_use]
 pub fn is_data_directory(path: &Path) -> bool {
@@ -204,6 +275,87 @@ pub fn is_of_tracker(path: &Path) -> bool {
 #[must_use]
 pub fn is_of_node(path: &Path) -> bool {
     has_node(path) && !has_tracker(path)
+}
+
+/// A program that keeps its data in a directory of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// A peer's node.
+    Node,
+    /// A tracker.
+    Tracker,
+}
+
+impl Program {
+    /// Beginning of the names of its database, of which every directory that it has used has one, or had.
+    const fn database(self) -> &'static str {
+        match self {
+            Self::Node => "index.db",
+            Self::Tracker => "journal.sqlite",
+        }
+    }
+
+    /// Names of other entries that it makes. A file system has its own at the top.
+    const fn others(self) -> &'static [&'static str] {
+        match self {
+            Self::Node => &[
+                "lost+found",
+                "lock",
+                "leaves",
+                "lost",
+                "rebuilding",
+                "reserve",
+                NODE_FILE,
+                "http-token",
+                "network.json",
+            ],
+            Self::Tracker => &["lost+found", "tracker.lock", "journal.unfinished"],
+        }
+    }
+
+    /// Whether an entry of a directory can be its own: by name and, where others use the name, by content.
+    fn makes(self, entry: &Path) -> bool {
+        let name = entry
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let name = name.strip_suffix(".new").unwrap_or(name);
+        match name {
+            // A process id, or nothing.
+            "lock" => fs::read(entry)
+                .is_ok_and(|text| text.len() <= 16 && text.trim_ascii().iter().all(u8::is_ascii_digit)),
+            // A place for every first byte of an id, and parts of uploads.
+            "contents" => fs::read_dir(entry).is_ok_and(|entries| {
+                let names = entries.flatten().map(|entry| entry.file_name());
+                names
+                    .into_iter()
+                    .all(|name| name.len() == 2 || name.as_encoded_bytes().ends_with(b".staged"))
+            }),
+            name => self.others().contains(&name),
+        }
+    }
+}
+
+/// Returns an entry of a directory that keeps a program from taking the directory for its data: it is not the
+/// program's, and nothing says that the program has used the directory before. Changes nothing.
+#[must_use]
+pub fn stranger(directory: &Path, program: Program) -> Option<PathBuf> {
+    let entries: Vec<PathBuf> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    let is_database = |entry: &PathBuf| {
+        let name = entry.file_name().unwrap_or_default();
+        name.as_encoded_bytes().starts_with(program.database().as_bytes())
+    };
+    let was_node = program == Program::Node && has(directory, &["lock", "contents", "leaves"]);
+    let lock_is_own = || program.makes(&directory.join("lock"));
+    if entries.iter().any(is_database) || was_node && lock_is_own() {
+        return None;
+    }
+    entries.into_iter().filter(|entry| !program.makes(entry)).min()
 }
 
 fn has_node(path: &Path) -> bool {
@@ -313,6 +465,120 @@ mod tests {
             own.is_directory(&metadata("data/contents/ab")),
             "a bind mount of it has its identity"
         );
+    }
+
+    #[test]
+    fn a_directory_of_the_users_is_taken_by_no_program() {
+        let home = tempfile::tempdir().expect("a directory");
+        let both = [Program::Node, Program::Tracker];
+        let make = |name: &str, entries: &[(&str, &str)]| {
+            let directory = home.path().join(name);
+            fs::create_dir(&directory).expect("creates");
+            for (path, text) in entries {
+                let path = directory.join(path);
+                fs::create_dir_all(path.parent().expect("below")).expect("creates");
+                match text.is_empty() && path.extension().is_none() {
+                    true => fs::create_dir_all(path).expect("creates"),
+                    false => fs::write(path, text).expect("writes"),
+                }
+            }
+            directory
+        };
+        let (empty, disk) = (make("empty", &[]), make("disk", &[("lost+found", "")]));
+        for free in [&empty, &disk, &home.path().join("none")] {
+            assert_eq!(
+                both.map(|program| stranger(free, program)),
+                [None, None],
+                "{free:?}"
+            );
+        }
+        let notes = make("notes", &[("contents/notes.txt", "mine")]);
+        let locked = make("locked", &[("lock", "my own words")]);
+        let mixed = make("mixed", &[("lock", "12\n"), ("thesis.tex", "mine")]);
+        let tracker_lock = make(
+            "named",
+            &[
+                ("tracker.lock", "a journal was begun here\n"),
+                ("thesis.tex", "mine"),
+            ],
+        );
+        for (users, first, first_for_tracker) in [
+            (&notes, "contents", "contents"),
+            (&locked, "lock", "lock"),
+            (&mixed, "thesis.tex", "lock"),
+            (&tracker_lock, "thesis.tex", "thesis.tex"),
+        ] {
+            let first = [first, first_for_tracker].map(|name| Some(users.join(name)));
+            assert_eq!(both.map(|program| stranger(users, program)), first);
+        }
+        for (own, program) in [
+            (
+                make("node", &[("index.db", "x"), ("thesis.tex", "mine")]),
+                Program::Node,
+            ),
+            (
+                make("begun", &[("lock", "12\n"), ("contents/ab", ""), ("leaves", "")]),
+                Program::Node,
+            ),
+            (
+                make(
+                    "lost",
+                    &[("lock", "12\n"), ("contents/mine.txt", "x"), ("leaves", "")],
+                ),
+                Program::Node,
+            ),
+            (
+                make("tracker", &[("journal.sqlite-wal", "x"), ("thesis.tex", "mine")]),
+                Program::Tracker,
+            ),
+            (
+                make("gone", &[("tracker.lock", "a journal was begun here\n")]),
+                Program::Tracker,
+            ),
+        ] {
+            assert_eq!(stranger(&own, program), None, "{own:?}");
+        }
+    }
+
+    #[test]
+    fn no_output_goes_into_the_systems_directories_by_any_path() {
+        let home = tempfile::tempdir().expect("a directory");
+        let at = |path: &str| home.path().join(path);
+        fs::create_dir(at("sub")).expect("creates");
+        symlink("/dev/stdout", at("out")).expect("links");
+        symlink("out", at("again")).expect("links");
+        symlink("/dev", at("devices")).expect("links");
+        symlink("/dev/shm", at("memory")).expect("links");
+        symlink("sub", at("ordinary")).expect("links");
+        symlink("loop", at("loop")).expect("links");
+        let up = "../".repeat(12);
+        for (system, root) in [
+            ("/dev/stdout".into(), "/dev"),
+            ("/dev/fd/1".into(), "/dev"),
+            ("/dev/null".into(), "/dev"),
+            ("/dev/new.bin".into(), "/dev"),
+            ("/dev".into(), "/dev"),
+            ("/proc/self/fd/1".into(), "/proc"),
+            ("/proc/self/cwd/new.bin".into(), "/proc"),
+            ("/sys/new".into(), "/sys"),
+            ("/dev/shm/../null".into(), "/dev"),
+            (at("out"), "/dev"),
+            (at("again"), "/dev"),
+            (at("devices/new"), "/dev"),
+            (at("sub").join(format!("{up}proc/1/fd/1")), "/proc"),
+        ] {
+            assert_eq!(owner_of_output(&system), Some(Owner::System(root)), "{system:?}");
+        }
+        for ordinary in [
+            at("new"),
+            at("sub/new"),
+            at("ordinary/new"),
+            at("memory/new"),
+            at("loop"),
+            "/devices/x".into(),
+        ] {
+            assert_eq!(system(&ordinary), None, "{ordinary:?}");
+        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub fn remedy(error: &io::Error) -> &'static str {
         ErrorKind::IsADirectory => "no file replaces a directory; choose another place, or move it away",
         ErrorKind::NotADirectory => "a part of the path is no directory; choose another place",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "the node's user may not write there; choose another place, or change its permissions"
+            "the user that the program runs as may not write there; choose another place, or change its permissions"
         }
         ErrorKind::InvalidFilename => "choose a shorter path",
         _ if of_place(error) == ErrorCode::Exhausted => "make room there, or choose another place",

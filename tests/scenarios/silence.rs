@@ -1,5 +1,7 @@
 //! Programs that are there and say nothing: stopped by SIGSTOP, as by a debugger or a frozen machine.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -47,6 +49,30 @@ fn a_command_says_in_time_which_program_does_not_answer() -> Result<()> {
     })?;
     let named = node.program.address();
     ask(&node.program, named, |more| node.run(with(&["list"], more)))?;
+    Ok(())
+}
+
+/// The node has read the file, and asks for the name, when its caller goes.
+#[test]
+fn an_add_is_undone_when_its_caller_goes_before_the_name_is_bound() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let node = cluster.peer(0);
+    let [first, second] = ["first", "second"].map(|name| cluster.path(name));
+    for (path, text) in [(&first, "one"), (&second, "another")] {
+        std::fs::write(path, text)?;
+    }
+    signal(&cluster.tracker, Signal::STOP)?;
+    let mut command = node.command(["add", first.to_str().context("text")?, "--name", "x", "--json"]);
+    let mut adding = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut stdout = BufReader::new(adding.stdout.take().context("it is piped")?);
+    stdout.read_line(&mut String::new())?;
+    kill_process(Pid::from_child(&adding), Signal::INT)?;
+    assert_eq!(adding.wait()?.code(), Some(130));
+    signal(&cluster.tracker, Signal::CONT)?;
+
+    // It waits for the end of the first, and would be refused if that had bound the name.
+    let added = node.run(["add", second.to_str().context("text")?, "--name", "x", "--json"]);
+    assert_eq!(added.expect(0).json()["revision"], 1);
     Ok(())
 }
 

@@ -137,11 +137,16 @@ fn a_pipe_or_a_device_is_never_replaced() -> Result<()> {
     let (pipe, device) = (cluster.path("pipe"), cluster.path("device"));
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU)?;
     symlink("/dev/null", &device)?;
-    for place in [&pipe, &device] {
+    let stdout = PathBuf::from("/dev/stdout");
+    for (place, why) in [
+        (&pipe, "never replaced"),
+        (&device, "`-o -`"),
+        (&stdout, "`-o -`"),
+    ] {
         for force in [&["--force"][..], &[]] {
             let get = ["get", "data", "--output", text(place)];
             let refused = cluster.peer(0).run(get.iter().chain(force));
-            assert!(refused.stderr.contains("never replaced"), "{}", refused.stderr);
+            assert!(refused.stderr.contains(why), "{}", refused.stderr);
             assert!(!refused.stderr.contains("--force"), "{}", refused.stderr);
             drop(refused.expect(2));
         }

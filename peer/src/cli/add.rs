@@ -107,9 +107,9 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
     };
     let (mut events, stdin) = begin(context, &node.client, add, &shown).await?;
     context.warn_of_leaving(&name);
-    let is_shared = || context.note_shared(&name);
+    let passed = |point| context.note_passed(&name, point);
     let (out, clock) = (context.out, &context.clock);
-    let followed = follow(out, clock, &mut events, &shown, &name, args.wait, is_shared);
+    let followed = follow(out, clock, &mut events, &shown, &name, args.wait, passed);
     let followed = tokio::select! {
         // A failed read explains why the node got no end.
         biased;

@@ -14,6 +14,7 @@ use shared::runtime::{Clock, Tasks};
 
 use crate::node::NodeHandle;
 use crate::settings::Options;
+use crate::terminal::adding::Passed;
 use crate::terminal::attach::{self, Attached};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
@@ -134,12 +135,15 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Notes that `name` is shared. A command that is ended from outside from now on leaves a copy, if it is
-    /// a node of this process that shares it; one that is ended before leaves none.
-    pub(super) fn note_shared(&self, name: &Name) {
-        if self.runs_own_node() {
-            self.set_last_words(words::copy_left(name));
-        }
+    /// Notes how far the publication of `name` is, for a command that is ended from outside: one that ends
+    /// before the content is shared leaves nothing.
+    pub(super) fn note_passed(&self, name: &Name, point: Passed) {
+        let words = match point {
+            _ if self.runs_own_node() => words::copy_left(name),
+            Passed::Shared => words::may_be_published(name),
+            Passed::Published => words::stays_published(name),
+        };
+        self.set_last_words(words);
     }
 
     /// Adds to a failed wait for replicas that the copy of a node of this process left with the command.

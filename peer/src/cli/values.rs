@@ -64,9 +64,9 @@ pub(super) async fn put(context: &Context<'_>, args: PutArgs) -> Result<(), Fail
     let refused = |error: RemoteError| Failure::of(words::put(&what), &error);
     let mut events = node.client.put_value(put).await.map_err(refused)?;
     context.warn_of_leaving(&name);
-    let is_shared = || context.note_shared(&name);
+    let passed = |point| context.note_passed(&name, point);
     let (out, clock) = (context.out, &context.clock);
-    follow(out, clock, &mut events, &what, &name, args.wait, is_shared)
+    follow(out, clock, &mut events, &what, &name, args.wait, passed)
         .await
         .map(drop)
         .map_err(|failure| context.explain_leaving(failure, &name))

@@ -16,7 +16,7 @@ use rustix::fs::{Access, AtFlags, CWD, FileType, Mode as FsMode, OFlags, RenameF
 use rustix::io::Errno;
 use shared::collection::{Attributes, ModifiedAt};
 
-use store::{free_on, set_file_metadata, special_kind, times};
+use store::{free_on, partial_name, set_file_metadata, special_kind, times};
 
 /// Finding at a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,7 +261,7 @@ pub(super) struct Placing<'a> {
 
 /// Makes a hidden name that nobody else has; `peer add` leaves such names out.
 pub(super) fn partial() -> String {
-    format!(".{:016x}.enjambre-part", rand::random::<u64>())
+    partial_name(rand::random())
 }
 
 /// Directories that were made writable for a restoration. Those that it does not finish get their modes back

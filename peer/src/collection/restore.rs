@@ -346,7 +346,7 @@ impl Restoration {
     /// # Errors
     /// When the output, or a directory in it, is there.
     pub fn require_foreign(&self, own: &OwnData) -> Result<(), CollectionError> {
-        if let Some(owner) = own.around(&self.output) {
+        if let Some(owner) = own.around_output(&self.output) {
             return Err(in_data_directory(&self.output, owner));
         }
         let is_directory = |at: &&usize| matches!(self.catalog.entries()[**at].kind, Kind::Directory(_));
@@ -506,7 +506,11 @@ impl Restoration {
             if matches!(entry.kind, Kind::Directory(_)) {
                 let entered = directory
                     .enter(entry.name(), &path, &self.unlocked)
-                    .map_err(CollectionError::at_place("create directory", &path))?;
+                    .map_err(|error| match error.kind() {
+                        // No permission to replace files lets a directory take the place of one.
+                        std::io::ErrorKind::AlreadyExists => CollectionError::InTheWay { path: path.clone() },
+                        _ => CollectionError::at_place("create directory", &path)(error),
+                    })?;
                 open.push((Some(*at), entered, path));
             }
         }

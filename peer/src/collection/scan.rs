@@ -20,9 +20,7 @@ use shared::model::{ContentId, FileMetadata};
 use shared::own_data::{self, OwnData};
 
 use super::error::{CollectionError, in_data_directory};
-
-/// The end of the names of files that a fetch is writing; they belong to nobody.
-const PARTIAL: &str = ".enjambre-part";
+use store::is_partial_name;
 
 /// A step on the way through a directory.
 #[derive(Debug)]
@@ -189,7 +187,7 @@ impl Scan<'_> {
                 "" => shown.to_string(),
                 path => format!("{path}/{shown}"),
             };
-            if self.selection.excludes(&path) || shown.ends_with(PARTIAL) {
+            if self.selection.excludes(&path) {
                 continue;
             }
             match self.entry(&place.join(&name), &path, name.to_str()) {
@@ -212,6 +210,9 @@ impl Scan<'_> {
             return Ok(());
         }
         let name = name.ok_or(EntryFault::NotUtf8)?;
+        if !is_directory && is_partial_name(name) {
+            return Err(EntryFault::Unfinished.into());
+        }
         if metadata.is_symlink() {
             return self.link(place, path, name, &metadata);
         }

@@ -250,6 +250,20 @@ fn a_forbidden_entry_is_refused_by_name_and_can_be_left_out() {
 }
 
 #[test]
+fn only_what_a_fetch_is_writing_is_left_out_and_it_is_named() {
+    let node = Node::new();
+    let own = ".model.bin.00000000000000ab.enjambre-part";
+    for name in ["notes.enjambre-part", ".notes.enjambre-part", own] {
+        node.write(name, name.as_bytes());
+    }
+    let added = node.add_under(&Selection::default(), Rules::default(), None);
+    let (catalog, left_out) = added.expect("added");
+    assert_eq!(faults(&left_out), [(own, EntryFault::Unfinished)]);
+    let names: Vec<&str> = catalog.entries().iter().map(|entry| entry.name()).collect();
+    assert_eq!(names, [".notes.enjambre-part", "notes.enjambre-part"]);
+}
+
+#[test]
 fn holes_of_small_files_stay_holes() {
     let node = Node::new();
     let file = fs::File::create(node.path("tree/sparse")).expect("creates");

@@ -39,6 +39,7 @@ use crate::blocking::try_blocking;
 use crate::fetch::{Fetcher, Limits};
 use crate::identity::{self, Identity, RebuiltNode, Renewed};
 use crate::operations::Node;
+use crate::operations::outputs::Outputs;
 use crate::orders::Assignments;
 use crate::publisher::Publisher;
 use crate::rpc::{ControlService, DirectoryService, TransferService};
@@ -208,6 +209,7 @@ impl NodeHandle {
             scrubber,
             counters: Arc::clone(fetcher.counters()),
             fetcher,
+            outputs: Outputs::default(),
             uploads: adjustable.uploads.clone(),
             started: clock.now(),
             clock,

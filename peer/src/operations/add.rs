@@ -178,7 +178,12 @@ async fn publish_in_turn(
         is_pending,
         directory,
     };
-    events.tell(shared).await?;
+    if let Err(gone) = events.tell(shared).await {
+        // Nobody has been told of it, and the turn kept the tracker from being asked.
+        take_back(node, publication, before, addition).await?;
+        unsettled.settled();
+        return Err(gone);
+    }
     if is_pending {
         if !wait {
             return Ok(None);
@@ -191,14 +196,16 @@ async fn publish_in_turn(
         Some(turn) => turn,
         None => node.publisher.turn(&name).await,
     };
-    let binding = match node.publisher.publish(&publication, &turn).await {
+    // While it waited it may have been asked for, and the user was told that it will be made.
+    let is_given_up = || !is_pending && events.is_caller_gone();
+    let binding = match node.publisher.publish(&publication, &turn, is_given_up).await {
         Ok(binding) => binding,
         Err(PublishError::Pending(error)) => {
             return Err(error.context(format!(
                 "{name} is kept here and will be published when that is possible"
             )));
         }
-        Err(PublishError::Refused(error) | PublishError::Withdrawn(error)) => {
+        Err(PublishError::Refused(error) | PublishError::Withdrawn(error) | PublishError::Unasked(error)) => {
             take_back(node, publication, before, addition).await?;
             unsettled.settled();
             return Err(error);
@@ -210,15 +217,20 @@ async fn publish_in_turn(
     };
     unsettled.settled();
     drop(turn);
-    events.tell(AddEvent::Published(binding.clone())).await?;
-    // A tracker that has gone cannot tell, and the name is bound in any case.
-    for hiding in hidings_of(node, &binding, true).await.unwrap_or_default() {
-        events.tell(AddEvent::Hides(hiding)).await?;
-    }
+    tell_published(node, &binding, events).await?;
     if wait {
         replicated(node, content, events).await?;
     }
     Ok(Some(binding))
+}
+
+async fn tell_published(node: &Node, binding: &Binding, events: &Events<AddEvent>) -> Result<(), Failure> {
+    events.tell(AddEvent::Published(binding.clone())).await?;
+    // A tracker that has gone cannot tell, and the name is bound in any case.
+    for hiding in hidings_of(node, binding, true).await.unwrap_or_default() {
+        events.tell(AddEvent::Hides(hiding)).await?;
+    }
+    Ok(())
 }
 
 /// The state that reading on a thread of its own shares with the operation that waits for it.

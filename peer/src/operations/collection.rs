@@ -47,6 +47,16 @@ enum What {
     Files(Vec<Large>),
 }
 
+impl Part {
+    /// Number of the fragments that are needed: of a pack, those with bytes of a wanted file.
+    fn fragments(&self) -> u32 {
+        match &self.what {
+            What::Pack(fragments) => fragments.len(),
+            What::Files(_) => self.manifest.fragment_count(),
+        }
+    }
+}
+
 /// The parts of one `get` that the fetches of all parts share.
 struct Context<'a> {
     node: &'a Node,
@@ -86,7 +96,7 @@ pub(super) async fn get(
         name: name.clone(),
         content,
         length: restoration.length(),
-        fragments: needed.iter().map(|part| part.manifest.fragment_count()).sum(),
+        fragments: needed.iter().map(Part::fragments).fold(0, u32::saturating_add),
         output: Some(get.output.clone()),
     };
     let report = Report::start(node, events, begun, subject, 0).await?;
@@ -424,6 +434,7 @@ async fn fetch_part(context: &Context<'_>, part: &Part) -> Result<(), Failure> {
         What::Files(files) => files,
     };
     for large in files {
+        let _writing = node.outputs.take(&large.output, large.content).await?;
         let mut attempt = 0;
         let mut is_written = false;
         while !is_written {
@@ -466,4 +477,26 @@ fn write_large(store: &DiskStore, large: &Large, overwrite: bool) -> Result<(), 
         Some(large.file.attributes.modified),
         &large.file.holes,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::model::Digest;
+
+    use super::*;
+
+    #[test]
+    fn of_a_pack_only_the_fragments_with_wanted_files_are_counted() {
+        let length = 10 * u64::from(FragmentLength::MIN.get());
+        let roots = (0..10).map(|n| Digest::from_bytes([n; 32])).collect();
+        let manifest = Manifest::from_roots(length, FragmentLength::MIN, roots).expect("ten fragments");
+        let wanted = fragments_of(&manifest, &[100..200, 65_000..66_000]).expect("inside");
+        let part = |what| Part {
+            manifest: manifest.clone(),
+            sources: Vec::new(),
+            what,
+        };
+        assert_eq!(part(What::Pack(wanted)).fragments(), 2);
+        assert_eq!(part(What::Files(Vec::new())).fragments(), 10);
+    }
 }

@@ -47,6 +47,7 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
         }
         return report.done(tally.totals()).await;
     }
+    let _writing = node.outputs.take(&get.output, wanted.manifest.content()).await?;
     let known = node.entry(wanted.manifest.content()).await?;
     room(get, &wanted.manifest, known.clone())
         .await?

@@ -4,8 +4,8 @@
 //! contents, [`collection`] moves directories, [`plan`] says what would be moved, [`forget`] drops copies,
 //! [`local`] and [`upkeep`] are about this node and its copies, [`feed`] follows the network. Below them:
 //! [`resolve`] finds the content of a name, [`extent`] all contents that belong to it, [`reader`] hands a
-//! content out as bytes, [`ingest`] takes bytes in, [`report`] tells callers how far a long operation is,
-//! [`access`] says who may ask for what.
+//! content out as bytes, [`outputs`] keeps transfers apart, [`ingest`] takes bytes in, [`report`] tells
+//! callers how far a long operation is, [`access`] says who may ask for what.
 //!
 //! Invariant: this module knows no gRPC, no HTTP and no terminal. Borders (`rpc`, `http`) decode a request,
 //! call one function here, and encode its answer; they never call each other.
@@ -19,6 +19,7 @@ pub(crate) mod forget;
 pub(crate) mod get;
 pub(crate) mod ingest;
 pub(crate) mod local;
+pub(crate) mod outputs;
 pub(crate) mod plan;
 pub(crate) mod reader;
 pub(crate) mod report;
@@ -64,6 +65,8 @@ pub(crate) struct Node {
     pub(crate) assignments: Assignments,
     /// Fetches contents from other peers.
     pub(crate) fetcher: Fetcher,
+    /// Outputs that transfers are writing.
+    pub(crate) outputs: outputs::Outputs,
     /// The limit on uploads; the fetcher has the limit on downloads.
     pub(crate) uploads: Limiter,
     /// Reads held contents again in the background.

@@ -65,6 +65,11 @@ impl<T> Events<T> {
         self.0.closed().await;
     }
 
+    /// Whether the caller has gone.
+    pub(crate) fn is_caller_gone(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// Runs work to its end. Meanwhile sends `progress` at every interval, except to a caller that is slow,
     /// and calls `stop` once when the caller goes; the work then decides how it ends.
     pub(super) async fn during<R>(

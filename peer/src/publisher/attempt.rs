@@ -114,6 +114,15 @@ impl Attempt {
         &self.publication
     }
 
+    /// Whether the tracker has not been asked to bind the name yet, so that the publication can be given up.
+    #[must_use]
+    pub const fn is_unasked(&self) -> bool {
+        matches!(
+            self.step,
+            Step::Protecting | Step::AskingHead | Step::WritingDown(_) | Step::LookingUp(_)
+        )
+    }
+
     /// Takes the answer to the last output and returns the next one.
     pub fn handle(&mut self, input: Input) -> Output {
         let step = std::mem::replace(&mut self.step, Step::Over);
@@ -249,6 +258,22 @@ mod tests {
             update,
             metadata: None,
             state: PublicationState::Pending(None),
+        }
+    }
+
+    #[test]
+    fn a_publication_can_be_given_up_until_the_tracker_is_asked_to_bind() {
+        let (mut attempt, output) = Attempt::begin(publication(false));
+        assert!(output == Output::Protect && attempt.is_unasked());
+        for (answer, is_unasked) in [
+            (Input::Protected, true),
+            (Input::Head(BASE, None), true),
+            (Input::Written(true), true),
+            (held(), false),
+            (Input::Failed(ErrorCode::Unavailable, "lost".to_owned()), false),
+        ] {
+            attempt.handle(answer.clone());
+            assert_eq!(attempt.is_unasked(), is_unasked, "{answer:?}");
         }
     }
 

@@ -76,6 +76,15 @@ impl Added {
     }
 }
 
+/// A point that a publication has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// The node shares the content, and may ask the tracker to bind the name.
+    Shared,
+    /// The name is bound.
+    Published,
+}
+
 /// Events of a publication.
 pub trait AddEvents {
     /// Returns the next event, or none at the regular end. Cancel-safe.
@@ -92,7 +101,8 @@ where
 }
 
 /// Shows a publication's progress until it ends; the time to wait runs from the moment that the file is
-/// hashed, at which `is_shared` is called: before it nothing is kept.
+/// hashed. `passed` is called when the content is shared, before which nothing is kept, and when it is
+/// published.
 ///
 /// # Errors
 /// The node's error; [`Exit::TargetNotMet`] when the time runs out, or the events end, before the replicas
@@ -104,7 +114,7 @@ pub async fn follow(
     path: &str,
     name: &Name,
     wait: Option<Wait>,
-    is_shared: impl Fn(),
+    passed: impl Fn(Passed),
 ) -> Result<Added, Failure> {
     let mut shown = Shown::begin(out, clock, name);
     let mut over: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(std::future::pending());
@@ -117,10 +127,13 @@ pub async fn follow(
         };
         let Some(event) = event else { break };
         if let AddEvent::Shared { .. } = &event {
-            is_shared();
+            passed(Passed::Shared);
             if let Some(Wait::AtMost(limit)) = wait {
                 over = Box::pin(tokio::time::sleep(limit));
             }
+        }
+        if let AddEvent::Published(_) = &event {
+            passed(Passed::Published);
         }
         shown.take(event);
     }

@@ -1,7 +1,6 @@
 //! The node that a command talks to: the running one, or one that this process runs for as long as it is
 //! needed.
 
-use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -131,24 +130,35 @@ pub async fn cannot_enter(entry: &EntryPoint, error: &RemoteError) -> Failure {
 pub async fn misdirected(entry: &EntryPoint) -> Option<Failure> {
     let found = proto::client::misdirected(entry).await?;
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) = entry;
-    Some(another_program(
-        words::connect_to(described(entry)),
-        address,
-        found,
-    ))
-}
-
-/// Returns the failure of a command at whose address a program answers that cannot carry it out.
-fn another_program(what: impl Display, address: &HostPort, found: Program) -> Failure {
     let why = match found {
         Program::Tracker => words::that_is_a_tracker(address),
         Program::Webserver => words::that_is_a_webserver(address),
         Program::Peer => words::that_is_a_peer(address),
-        Program::Http => words::that_speaks_http().to_owned(),
-        Program::Tls => words::that_speaks_tls().to_owned(),
-        Program::Other => words::that_is_another_program().to_owned(),
+        Program::Http | Program::Tls | Program::Other => no_program_of_ours(found).to_owned(),
     };
-    Failure::new(Exit::Usage, words::cannot(what, why))
+    Some(Failure::new(
+        Exit::Usage,
+        words::cannot(words::connect_to(described(entry)), why),
+    ))
+}
+
+fn no_program_of_ours(found: Program) -> &'static str {
+    match found {
+        Program::Http => words::that_speaks_http(),
+        Program::Tls => words::that_speaks_tls(),
+        _ => words::that_is_another_program(),
+    }
+}
+
+/// Returns the failure of a command at whose address no node answers, but another program. The flags that
+/// take the address of that one are for running a node, which this command does not.
+fn no_node(address: &HostPort, found: Program) -> Failure {
+    let why = match found {
+        Program::Tracker => words::a_tracker_is_no_node().to_owned(),
+        Program::Webserver => words::a_webserver_is_no_node().to_owned(),
+        found => no_program_of_ours(found).to_owned(),
+    };
+    Failure::new(Exit::Usage, words::cannot(words::reach_node_at(address), why))
 }
 
 /// Runs a node in this process, in no network yet; the caller stops it. A node that `is_transient` runs for
@@ -253,9 +263,7 @@ async fn reach(address: &HostPort, token: Option<&str>) -> Result<Attached, Fail
     match answered {
         Ok(status) => Ok(Attached { client, status }),
         Err(error) => Err(match identify(address).await {
-            Some(found) if found != Program::Peer => {
-                another_program(words::reach_node_at(address), address, found)
-            }
+            Some(found) if found != Program::Peer => no_node(address, found),
             _ => Failure::of(words::reach_node_at(address), &error).hint(words::check_that_it_runs()),
         }),
     }

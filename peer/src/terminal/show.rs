@@ -713,7 +713,11 @@ pub fn survey(survey: &Survey, columns: Option<usize>) -> String {
             ]);
         }
         text = format!("{text}\n\n{}", table.render_at(columns));
-        let left = survey.degraded + survey.unavailable;
+        // A tracker of an earlier version counts contents only.
+        let left = match survey.endangered_names {
+            0 => survey.degraded + survey.unavailable,
+            names => names,
+        };
         if left > survey.endangered.len() as u64 {
             text = format!("{text}\n{}", words::shown_of(survey.endangered.len(), left));
         }

@@ -91,6 +91,14 @@ shared::messages! {
         en: "that is a tracker; use --tracker {address} (in the menu: tracker {address})",
         es: "eso es un tracker; use --tracker {address} (en el menú: tracker {address})"
     }
+    fn a_tracker_is_no_node() {
+        en: "that is a tracker; --peer takes the address of a running peer of this machine",
+        es: "eso es un tracker; --peer lleva la dirección de un nodo en marcha en esta máquina"
+    }
+    fn a_webserver_is_no_node() {
+        en: "that is a webserver; --peer takes the address of a running peer of this machine",
+        es: "eso es un servidor web; --peer lleva la dirección de un nodo en marcha en esta máquina"
+    }
     fn that_is_a_webserver(address) {
         en: "that is a webserver; use --webserver {address} (in the menu: webserver {address})",
         es: "eso es un servidor web; use --webserver {address} (en el menú: webserver {address})"

@@ -29,6 +29,7 @@ fn entry_fault(fault: EntryFault) -> &'static str {
         EntryFault::Dangling => fault_dangling(),
         EntryFault::Loop => fault_loop(),
         EntryFault::OwnData => fault_own_data(),
+        EntryFault::Unfinished => fault_unfinished(),
         EntryFault::Other => fault_other(),
     }
 }
@@ -41,6 +42,14 @@ shared::messages! {
     fn copy_left(name) {
         en: "the copy of {name} on this machine left with this command; `peer serve` brings it back",
         es: "la copia de {name} en esta máquina se fue con esta orden; `peer serve` la trae de vuelta"
+    }
+    fn may_be_published(name) {
+        en: "{name} may be published all the same; `peer remove {name}` takes it back",
+        es: "es posible que {name} se publique igualmente; `peer remove {name}` lo retira"
+    }
+    fn stays_published(name) {
+        en: "{name} is published and stays so; `peer remove {name}` takes it back",
+        es: "{name} está publicado y sigue así; `peer remove {name}` lo retira"
     }
     // Progress.
     fn hashing(name) { en: "hashing {name}", es: "leyendo {name}" }
@@ -335,6 +344,10 @@ shared::messages! {
         es: "un enlace a un directorio que lo contiene"
     }
     fn fault_own_data() { en: "a data directory of a node or tracker", es: "un directorio de datos de un nodo o tracker" }
+    fn fault_unfinished() {
+        en: "a file that a get is writing, or left unfinished",
+        es: "un archivo que un get está escribiendo, o dejó sin terminar"
+    }
     fn fault_other() { en: "for another reason", es: "por otra razón" }
     fn read(path) { en: "read {path}", es: "leer {path}" }
     fn nothing_of_that_name() {

@@ -39,7 +39,7 @@ impl DiskStore {
         checked.map_err(|error| error.at_output(output))
     }
 
-    /// Refuses a path that leads to a data directory or to something in it.
+    /// Refuses an output that leads to a data directory or to something in it, or into the system's.
     ///
     /// # Errors
     /// [`StoreError::OwnData`].

@@ -27,10 +27,11 @@ use super::kept::Kept;
 use super::layout::Layout;
 use super::publications::{Publication, PublicationState};
 use super::recovery::{look, provable, recover};
+use super::reserve::Reserve;
 use super::slot::{Slot, Slots};
 use super::suspension::Seen;
 use super::touched::TouchedContents;
-use super::{Entry, FragmentStore, Purpose, Role, Roles, StoreError, Usage, strays};
+use super::{Entry, FragmentStore, Place, Purpose, Role, Roles, StoreError, Usage, strays};
 
 /// Changes that a subscriber may lag behind before it has to look at everything.
 pub(super) const CHANGES: usize = 1024;
@@ -49,6 +50,8 @@ pub struct DiskStore {
     pub(super) unnoted: AtomicU64,
     changes: broadcast::Sender<ContentId>,
     pub(super) touched: TouchedContents,
+    /// Room for forgetting on a full disk.
+    reserve: Reserve,
     /// Lock on the data directory, held while the store is open.
     _lock: File,
 }
@@ -74,6 +77,7 @@ impl DiskStore {
     /// Opens the store in a data directory that is locked, and whose index can be used.
     pub(super) fn on(layout: Layout, lock: File, capacity: u64) -> Result<Self, StoreError> {
         let mut index = Index::open(&layout.index())?;
+        let reserve = Reserve::in_directory(layout.root());
         let slots = Slots::default();
         for mut kept in recover(&layout, &mut index)? {
             // Where data are to come; a directory that is away gets none.
@@ -92,6 +96,7 @@ impl DiskStore {
             unnoted: AtomicU64::new(0),
             changes,
             touched: TouchedContents::default(),
+            reserve,
             _lock: lock,
         })
     }
@@ -215,6 +220,37 @@ impl DiskStore {
         self.notify(kept.content());
         Ok(())
     }
+
+    /// Says of a failure to write a content that its output, which the user chose, has failed: its directory
+    /// was removed, perhaps, or the disk on which it is.
+    fn at_output_of(&self, content: ContentId, error: StoreError) -> StoreError {
+        let place = self.slots.get(content).map(|slot| slot.kept().place.clone());
+        let Some(Place::Partial { partial, output, .. }) = place else {
+            return error;
+        };
+        match error {
+            StoreError::Changed { path } | StoreError::Away { path, .. } if path == partial => {
+                StoreError::io("write", &output)(std::io::ErrorKind::NotFound.into())
+            }
+            error => error,
+        }
+        .at_output(&output)
+    }
+
+    fn release_role(&self, content: ContentId, role: Role) -> Result<u64, StoreError> {
+        let mut index = self.index();
+        let slot = self.slot(content)?;
+        let before = slot.kept().roles;
+        let roles = before.with(role, false);
+        if roles == Roles::default() {
+            return self.forget_slot(&mut index, &slot);
+        }
+        if roles != before {
+            self.change(&index, &slot, |kept| kept.roles = roles)?;
+            self.notify(content);
+        }
+        Ok(0)
+    }
 }
 
 impl FragmentStore for DiskStore {
@@ -236,10 +272,12 @@ impl FragmentStore for DiskStore {
 
     fn write(&self, content: ContentId, blocks: VerifiedBlocks<'_>) -> Result<(), StoreError> {
         self.write_blocks(content, blocks)
+            .map_err(|error| self.at_output_of(content, error))
     }
 
     fn commit(&self, content: ContentId, fragments: &[FragmentProof]) -> Result<(), StoreError> {
         self.commit_fragments(content, fragments)
+            .map_err(|error| self.at_output_of(content, error))
     }
 
     fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError> {
@@ -284,24 +322,15 @@ impl FragmentStore for DiskStore {
     }
 
     fn release(&self, content: ContentId, role: Role) -> Result<u64, StoreError> {
-        let mut index = self.index();
-        let slot = self.slot(content)?;
-        let before = slot.kept().roles;
-        let roles = before.with(role, false);
-        if roles == Roles::default() {
-            return self.forget_slot(&mut index, &slot);
-        }
-        if roles != before {
-            self.change(&index, &slot, |kept| kept.roles = roles)?;
-            self.notify(content);
-        }
-        Ok(0)
+        self.reserve.lend(|| self.release_role(content, role))
     }
 
     fn forget(&self, content: ContentId) -> Result<u64, StoreError> {
-        let mut index = self.index();
-        let slot = self.slot(content)?;
-        self.forget_slot(&mut index, &slot)
+        self.reserve.lend(|| {
+            let mut index = self.index();
+            let slot = self.slot(content)?;
+            self.forget_slot(&mut index, &slot)
+        })
     }
 
     fn give_back(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
@@ -445,7 +474,7 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError::Index`].
     pub fn forget_publication(&self, publication: &Publication) -> Result<bool, StoreError> {
-        self.index().forget_publication(publication)
+        self.reserve.lend(|| self.index().forget_publication(publication))
     }
 
     /// Forgets the publication that waits under a name; returns whether there was one.

@@ -7,7 +7,6 @@
 //! and then lets the record change.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +24,9 @@ use super::{Entry, Place, Purpose, Role, Roles, StoreError};
 
 /// Bytes of an output's name that go into the name of its partial file: file systems allow 255 bytes in all.
 const PARTIAL_NAME_BYTES: usize = 200;
+
+/// End of the names of unfinished files.
+const PARTIAL: &str = ".enjambre-part";
 
 /// Bytes of neighbouring fragments for which room is taken at once, so that a file is in few pieces.
 const NEIGHBOURHOOD: u64 = 16 << 20;
@@ -105,10 +107,26 @@ pub(super) fn partial_beside(output: &Path, nonce: u64) -> PathBuf {
         .rev()
         .find(|&at| name.is_char_boundary(at))
         .unwrap_or(0);
-    let mut partial = OsString::from(".");
-    partial.push(&name[..end]);
-    partial.push(format!(".{nonce:016x}.enjambre-part"));
-    output.with_file_name(partial)
+    output.with_file_name(format!(".{}{}", &name[..end], partial_name(nonce)))
+}
+
+/// Returns a hidden name for a file that is being written: that of an output's partial file, but for the name
+/// of the output.
+#[must_use]
+pub fn partial_name(nonce: u64) -> String {
+    format!(".{nonce:016x}{PARTIAL}")
+}
+
+/// Whether a name is one that the store, or a restoration, gives to unfinished files, exactly.
+#[must_use]
+pub fn is_partial_name(name: &str) -> bool {
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let before = name.strip_suffix(PARTIAL).map(str::as_bytes);
+    before
+        .and_then(<[u8]>::split_last_chunk::<16>)
+        .is_some_and(|(before, nonce)| {
+            before.starts_with(b".") && before.ends_with(b".") && nonce.iter().copied().all(is_hex)
+        })
 }
 
 impl Kept {
@@ -589,5 +607,34 @@ impl Kept {
     /// Returns the number of a fragment's first block, counted from the start of the content.
     pub(super) fn first_block(&self, index: FragmentIndex) -> u64 {
         self.manifest.range(index).start / u64::from(BLOCK_LENGTH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_the_stores_own_making_are_those_of_unfinished_files() {
+        let beside = partial_beside(Path::new("/a/model.bin"), 7);
+        let own = [
+            beside.file_name().and_then(|name| name.to_str()),
+            Some(&*partial_name(u64::MAX)),
+        ];
+        for name in own {
+            assert!(name.is_some_and(is_partial_name), "{name:?}");
+        }
+        for users in [
+            "notes.enjambre-part",
+            ".x.enjambre-part",
+            "model.bin.0000000000000007.enjambre-part",
+            ".model.bin.000000000000000G.enjambre-part",
+            ".model.bin.0000000000000007.enjambre-part.bak",
+            ".model.bin-0000000000000007.enjambre-part",
+            "0000000000000007.enjambre-part",
+            ".enjambre-part",
+        ] {
+            assert!(!is_partial_name(users), "{users}");
+        }
     }
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use shared::data_files;
 use shared::database::{self, Verdict};
 use shared::model::ContentId;
-use shared::own_data::{OwnData, Owner, is_of_tracker};
+use shared::own_data::{OwnData, Owner, Program, is_of_tracker, stranger};
 use tracing::warn;
 
 use super::error::MEND;
@@ -46,12 +46,19 @@ impl Layout {
     /// Makes the missing directories, readable by their owner only.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] when a tracker has its data there; [`StoreError::Io`].
+    /// [`StoreError::Unusable`] when a tracker has its data there, or the user; [`StoreError::Io`].
     pub(super) fn create(root: &Path) -> Result<Self, StoreError> {
         if is_of_tracker(root) {
             return Err(StoreError::Unusable(format!(
                 "{} is the data directory of a tracker; choose another with --data-dir",
                 root.display()
+            )));
+        }
+        if let Some(stranger) = stranger(root, Program::Node) {
+            return Err(StoreError::Unusable(format!(
+                "{} is no data directory of a peer, and not empty: {} is there; choose another with --data-dir",
+                root.display(),
+                stranger.display()
             )));
         }
         let layout = Self {
@@ -95,9 +102,9 @@ impl Layout {
         Ok(file)
     }
 
-    /// Refuses a path that leads to a data directory or to something in it.
+    /// Refuses an output that leads to a data directory or to something in it, or into the system's.
     pub(super) fn require_foreign(&self, path: &Path) -> Result<(), StoreError> {
-        refuse(path, OwnData::look(&self.root).around(path))
+        refuse(path, OwnData::look(&self.root).around_output(path))
     }
 
     /// Refuses an open file of the data directory, whatever path led to it.
@@ -108,6 +115,10 @@ impl Layout {
             .is_file(&metadata)
             .then(|| Owner::Directory(self.root.clone()));
         refuse(path, is_own.or_else(|| own.around(path)))
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(super) fn index(&self) -> PathBuf {

@@ -29,6 +29,7 @@ mod publish;
 mod reading;
 mod rebuild;
 mod recovery;
+mod reserve;
 mod restorations;
 mod room;
 mod salvage;
@@ -61,6 +62,7 @@ pub use collected::{VerifiedReader, set_file_metadata, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
 pub use files::{free_on, special_kind};
+pub use kept::{is_partial_name, partial_name};
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};

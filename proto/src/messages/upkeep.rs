@@ -325,6 +325,7 @@ impl TryFrom<v1::SurveyReply> for Survey {
             endangered: bounded("endangered", Self::LISTED, wire.endangered)?,
             repair: required("repair", wire.repair)?.into(),
             in_safe_mode: wire.in_safe_mode,
+            endangered_names: wire.endangered_names,
         })
     }
 }
@@ -346,6 +347,7 @@ impl From<Survey> for v1::SurveyReply {
             endangered: survey.endangered.into_iter().map(Into::into).collect(),
             repair: Some(survey.repair.into()),
             in_safe_mode: survey.in_safe_mode,
+            endangered_names: survey.endangered_names,
         }
     }
 }

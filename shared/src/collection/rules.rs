@@ -56,13 +56,15 @@ pub enum EntryFault {
     Loop,
     /// It is the data directory of the node.
     OwnData,
+    /// A fetch is writing it, or was: it belongs to nobody.
+    Unfinished,
     /// A later version of the program has another reason.
     Other,
 }
 
 impl EntryFault {
     /// Every fault.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotUtf8,
         Self::Special,
         Self::Unreadable,
@@ -76,6 +78,7 @@ impl EntryFault {
         Self::Dangling,
         Self::Loop,
         Self::OwnData,
+        Self::Unfinished,
         Self::Other,
     ];
 
@@ -96,6 +99,7 @@ impl EntryFault {
             Self::Dangling => "dangling",
             Self::Loop => "loop",
             Self::OwnData => "own_data",
+            Self::Unfinished => "unfinished",
             Self::Other => "other",
         }
     }
@@ -124,6 +128,7 @@ impl fmt::Display for EntryFault {
             Self::Dangling => "a link that leads nowhere",
             Self::Loop => "a link to a directory that it lies in",
             Self::OwnData => "a data directory of a node or tracker",
+            Self::Unfinished => "a file that a get is writing, or left unfinished",
             Self::Other => "for another reason",
         })
     }
@@ -133,7 +138,11 @@ impl Rules {
     /// Returns whether an entry with this fault is left out.
     #[must_use]
     pub fn leaves_out(self, fault: EntryFault) -> bool {
-        self.skips_unsupported || fault == EntryFault::Link && self.links == OutsideLinks::Skip
+        match fault {
+            EntryFault::Unfinished => true,
+            EntryFault::Link if self.links == OutsideLinks::Skip => true,
+            _ => self.skips_unsupported,
+        }
     }
 }
 

@@ -222,6 +222,7 @@ fn a_survey_has_every_figure() {
         ..Survey::default()
     };
     let told = value(Surveyed::from(&survey));
+    assert_eq!(told["endangered_names"], 0);
     assert_eq!(
         told["survives"],
         json!({"none": 1, "any_one": 2, "any_two": 1, "any_three": 0})

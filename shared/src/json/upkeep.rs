@@ -134,6 +134,8 @@ pub struct Surveyed {
     fatal: Fatal,
     /// The worst first, at most 100.
     endangered: Vec<EndangeredName>,
+    /// All names of contents below their target, also those that are not listed.
+    endangered_names: u64,
     repair: Repairing,
     safe_mode: bool,
 }
@@ -260,6 +262,8 @@ impl From<&Survey> for Surveyed {
             },
             fatal: (&survey.fatal).into(),
             endangered: survey.endangered.iter().map(Into::into).collect(),
+            // A tracker of an earlier version does not count them.
+            endangered_names: survey.endangered_names.max(survey.endangered.len() as u64),
             repair: (&survey.repair).into(),
             safe_mode: survey.in_safe_mode,
         }

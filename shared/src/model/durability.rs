@@ -93,9 +93,11 @@ pub struct Survey {
     pub survives: [u64; 4],
     /// Losses that would destroy data of any content.
     pub fatal: Losses,
-    /// The contents that survive the fewest losses and are below their target, at most [`Survey::LISTED`];
-    /// the worst first.
+    /// The names of contents that survive the fewest losses and are below their target, at most
+    /// [`Survey::LISTED`]; the worst first.
     pub endangered: Vec<Endangered>,
+    /// Number of all such names, also of those that are not listed; a tracker of an earlier version says 0.
+    pub endangered_names: u64,
     /// State of the repair.
     pub repair: Repair,
     /// Whether not all peers have reported after a restart of the tracker: then all of this is too
@@ -104,7 +106,7 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Largest number of endangered contents listed; more are counted in `survives`.
+    /// Largest number of endangered names listed; `endangered_names` counts all.
     pub const LISTED: usize = 100;
 }
 

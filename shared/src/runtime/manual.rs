@@ -28,7 +28,7 @@ pub fn completions(mut command: Command, shell: Shell) -> Vec<u8> {
 /// # Errors
 /// When the directory cannot be written.
 pub fn write_pages(command: Command, directory: &Path) -> io::Result<Vec<PathBuf>> {
-    if let Some(owner) = own_data::owner(directory) {
+    if let Some(owner) = own_data::owner_of_output(directory) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             owner.refusal(directory),

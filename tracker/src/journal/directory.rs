@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use shared::data_files;
 use shared::database::{self, Verdict};
-use shared::own_data::is_of_node;
+use shared::own_data::{Program, is_of_node, stranger};
 use tracing::warn;
 
 use super::JournalError;
@@ -29,10 +29,13 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Creates the directory if it is missing, and locks it.
+    /// Creates the directory if it is missing, and locks it; touches none that has something else in it.
     pub(super) fn take(path: &Path) -> Result<Self, JournalError> {
         if is_of_node(path) {
             return Err(JournalError::OfPeer(path.to_owned()));
+        }
+        if let Some(stranger) = stranger(path, Program::Tracker) {
+            return Err(JournalError::OfUser(path.to_owned(), stranger));
         }
         data_files::make_data_directory(path).map_err(failed("create the data directory", path))?;
         Self::lock(path, OpenOptions::new().create(true).truncate(false))

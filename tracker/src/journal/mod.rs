@@ -107,6 +107,12 @@ pub enum JournalError {
     /// A peer has its data in the directory.
     #[error("{} is the data directory of a peer; choose another with --data-dir", .0.display())]
     OfPeer(PathBuf),
+    /// The directory has something that is not a tracker's.
+    #[error(
+        "{} is no data directory of a tracker, and not empty: {} is there; choose another with --data-dir",
+        .0.display(), .1.display()
+    )]
+    OfUser(PathBuf, PathBuf),
     /// There is no journal in the directory.
     #[error("there is no journal in {}; give the data directory of a tracker", .0.display())]
     Missing(PathBuf),
@@ -189,7 +195,9 @@ impl Coded for JournalError {
             Self::Missing(_) => ErrorCode::NotFound,
             Self::Exists(_) => ErrorCode::Conflict,
             Self::Inside(..) => ErrorCode::InvalidArgument,
-            Self::InUse(_) | Self::OfPeer(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
+            Self::InUse(_) | Self::OfPeer(_) | Self::OfUser(..) | Self::Version { .. } => {
+                ErrorCode::FailedPrecondition
+            }
             Self::Io { source, .. } => of_place(source),
             Self::Damaged { .. } | Self::Contradiction { .. } | Self::UsedUp(_) => ErrorCode::Corrupt,
             Self::Engine { source, .. } => code_of(source),

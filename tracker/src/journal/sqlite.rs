@@ -446,7 +446,7 @@ pub fn back_up(data_dir: &Path, target: &Path) -> Result<(), JournalError> {
     if !source.is_file() {
         return Err(JournalError::Missing(data_dir.to_owned()));
     }
-    let owner = OwnData::look(data_dir).around(target);
+    let owner = OwnData::look(data_dir).around_output(target);
     if let Some(owner) = owner.filter(|_| !Directory::journal(target).exists()) {
         return Err(JournalError::Inside(target.to_owned(), owner));
     }

@@ -93,7 +93,7 @@ async fn play(
         goes_silent,
     };
     let clock = Clock::manual(Timestamp::from_millis(0)).0;
-    let added = follow(&out, &clock, &mut script, "/x", &name(), wait, || {}).await;
+    let added = follow(&out, &clock, &mut script, "/x", &name(), wait, |_| {}).await;
     (added, stdout.text())
 }
 
@@ -207,7 +207,7 @@ async fn what_the_node_refuses_keeps_its_exit_code() {
         goes_silent: false,
     };
     let clock = Clock::manual(Timestamp::from_millis(0)).0;
-    let failure = follow(&out, &clock, &mut script, "/x", &name(), None, || {})
+    let failure = follow(&out, &clock, &mut script, "/x", &name(), None, |_| {})
         .await
         .expect_err("refused");
     assert_eq!(failure.exit(), Exit::Conflict);
@@ -221,10 +221,13 @@ async fn what_the_node_refuses_keeps_its_exit_code() {
 #[tokio::test]
 async fn nothing_is_kept_before_the_file_is_shared() {
     let hashing = AddEvent::Hashing { done: 1, total: 2 };
-    for (events, times) in [
-        (vec![hashing.clone()], 0),
-        (vec![hashing, shared(false), published()], 1),
-        (vec![shared(true)], 1),
+    for (events, expected) in [
+        (vec![hashing.clone()], &[][..]),
+        (
+            vec![hashing, shared(false), published()],
+            &[Passed::Shared, Passed::Published],
+        ),
+        (vec![shared(true)], &[Passed::Shared]),
     ] {
         let out = Output::new(Style::default(), false, std::io::sink(), std::io::sink());
         let mut script = Script {
@@ -232,9 +235,9 @@ async fn nothing_is_kept_before_the_file_is_shared() {
             goes_silent: false,
         };
         let clock = Clock::manual(Timestamp::from_millis(0)).0;
-        let called = std::cell::Cell::new(0);
-        let is_shared = || called.set(called.get() + 1);
-        drop(follow(&out, &clock, &mut script, "/x", &name(), None, is_shared).await);
-        assert_eq!(called.get(), times);
+        let called = std::cell::RefCell::new(Vec::new());
+        let passed = |point| called.borrow_mut().push(point);
+        drop(follow(&out, &clock, &mut script, "/x", &name(), None, passed).await);
+        assert_eq!(*called.borrow(), expected);
     }
 }

@@ -405,6 +405,12 @@ fn a_survey_names_losses_and_the_endangered() {
         },
         ..Survey::default()
     };
+    let counted = Survey {
+        endangered_names: 12,
+        ..endangered.clone()
+    };
+    let text = survey(&counted, None);
+    assert!(text.ends_with(&words::shown_of(1, 12)), "{text}");
     let text = survey(&endangered, None);
     let expected = [
         "2 contents, 2.0 MiB: 1 replicated, 1 degraded, 0 unavailable",

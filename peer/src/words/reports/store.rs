@@ -73,6 +73,14 @@ pub(super) const STORE: &[(&str, &str)] = &[
         "{path} es otro nombre de un archivo de un directorio de datos de un nodo o tracker; elija otro sitio",
     ),
     (
+        "{} is no data directory of a peer, and not empty: {} is there; choose another with --data-dir",
+        "{} no es un directorio de datos de un nodo, ni está vacío: ahí está {}; elija otro con --data-dir",
+    ),
+    (
+        "{path} leads into {root}, where the operating system's own files are; choose another place (standard output is `-o -`)",
+        "{path} lleva a {root}, donde están los archivos propios del sistema operativo; elija otro sitio (la salida estándar es `-o -`)",
+    ),
+    (
         "{} is {kind}, which is never replaced; write into it with --output - and your shell's `>`",
         "{} es {kind}, y eso nunca se reemplaza; escriba en él con --output - y el `>` del intérprete",
     ),
@@ -181,8 +189,8 @@ pub(super) const DISK: &[(&str, &str)] = &[
         "una parte de la ruta no es un directorio; elija otro sitio",
     ),
     (
-        "the node's user may not write there; choose another place, or change its permissions",
-        "el usuario del nodo no puede escribir allí; elija otro sitio, o cambie sus permisos",
+        "the user that the program runs as may not write there; choose another place, or change its permissions",
+        "el usuario con el que se ejecuta el programa no puede escribir allí; elija otro sitio, o cambie sus permisos",
     ),
     ("choose a shorter path", "elija una ruta más corta"),
     (

@@ -269,8 +269,12 @@ pub(super) const REASONS: &[(&str, &str)] = &[
         "{} de reparación en curso, {} como mucho; antes van los contenidos en mayor peligro",
     ),
     (
-        "{target} wanted, {} in active mode; each has one already or none can be given",
-        "se desea {target}, hay {} en modo activo; cada uno ya tiene la suya o no se le puede dar",
+        "{target} wanted, {able} in active mode",
+        "se desea {target}, hay {able} en modo activo",
+    ),
+    (
+        "{target} wanted, {able} in active mode; each has one already or none can be given",
+        "se desea {target}, hay {able} en modo activo; cada uno ya tiene la suya o no se le puede dar",
     ),
     (
         "{peers} out of reach of other peers and given nothing: {listed}",

@@ -322,6 +322,10 @@ pub(super) const ENTRIES: &[(&str, &str)] = &[
         "a data directory of a node or tracker",
         "un directorio de datos de un nodo o tracker",
     ),
+    (
+        "a file that a get is writing, or left unfinished",
+        "un archivo que un get está escribiendo, o dejó sin terminar",
+    ),
     ("for another reason", "por otro motivo"),
     ("; and {more} more", "; y {more} más"),
     (

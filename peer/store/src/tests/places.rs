@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use shared::collection::{Mode, ModifiedAt};
 use shared::model::FragmentLength;
+use shared::{Coded as _, ErrorCode};
 
 use super::super::fixture::Content;
 use super::super::handles::Part;
@@ -197,5 +198,34 @@ fn a_file_that_may_not_be_read_is_no_replica() {
             assert!(matches!(verified, Err(StoreError::Away { .. })), "{verified:?}");
         }
         assert!(content.held(&node.store).is_empty());
+    }
+}
+
+#[test]
+fn an_output_whose_directory_is_removed_fails_as_a_place() {
+    for is_last in [false, true] {
+        let (node, content) = (Node::new(), Content::new(200_000, 1));
+        let directory = node.path("out");
+        let output = directory.join("file");
+        fs::create_dir(&directory).expect("made");
+        let purpose = content.fetched(&output, false);
+        node.store.prepare(&content.manifest, purpose).expect("room");
+        let all = all(&content);
+        let done = if is_last { &all[..all.len() - 1] } else { &all[..1] };
+        content.fill(&node.store, done);
+        let next = u32::try_from(done.len()).expect("few");
+        content.write(&node.store, next).expect("the file is open");
+        fs::remove_dir_all(&directory).expect("removed");
+        let first = content.commit(&node.store, next).expect_err("it is gone");
+        let second = content.write(&node.store, next).expect_err("it is gone");
+        for error in [first, second] {
+            let text = error.to_string();
+            assert!(matches!(error, StoreError::Place { .. }), "{error:?}");
+            assert_eq!(error.code(), ErrorCode::InvalidArgument);
+            assert!(
+                text.contains(&*output.to_string_lossy()) && text.contains("choose another place"),
+                "{text}"
+            );
+        }
     }
 }

@@ -105,6 +105,7 @@ proptest! {
             endangered: vec![Endangered { fewest: n, name: name(), target: 8, copies_under_way: 9 }],
             repair,
             in_safe_mode: is_safe,
+            endangered_names: b,
         };
         prop_assert_eq!(v1::SurveyReply::from(survey.clone()).try_into(), Ok(survey));
         let why = Why { name: name(), content: ContentId::from_bytes([2; 32]), health: health(n), reasons: reasons.clone(), fetch: None, extent: None };

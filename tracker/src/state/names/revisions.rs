@@ -31,7 +31,8 @@ impl Names {
         (self.limit != limit).then_some(Fact::Name(NameFact::RevisionsKept(limit)))
     }
 
-    /// Returns the fact that pins or unpins a revision; none when it is so already. A caller that has seen
+    /// Returns the fact that pins or unpins a revision; none when it is so already. One that was collected can
+    /// be neither pinned nor unpinned. A caller that has seen
     /// the pin count is refused when another caller has changed it since.
     pub(crate) fn pin(&self, wish: &PinWish) -> Result<Option<Fact>, Rejection> {
         let NamedRevision { name, revision } = wish.what.clone();
@@ -47,6 +48,11 @@ impl Names {
                 what: NamedRevision { name, revision }.to_string(),
                 is_pinned: pins.is_pinned(),
             });
+        }
+        // The unpinning of one that is gone has an effect only where it repeats an earlier one.
+        let is_repeated = is_done && wish.expected.is_some_and(|seen| seen != pins);
+        if is_done && !wish.is_pinned && !is_repeated && !self.is_there(history, bound) {
+            return Err(self.missing(&name, history, revision));
         }
         if is_done {
             return Ok(None);

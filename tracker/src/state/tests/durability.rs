@@ -145,6 +145,21 @@ fn reasons_say_what_hinders() {
 }
 
 #[test]
+fn a_target_beyond_all_peers_is_a_reason_beside_a_lack_of_room() {
+    let mut world = World::with_peers(1);
+    let bytes = content(1, 3);
+    world.publish(1, "a", &bytes, 9);
+    for n in 2..=5 {
+        world.join_zone(n, "small", 100 << 10);
+    }
+    world.tick();
+    assert_eq!(
+        codes(&world, &bytes),
+        [ReasonCode::TooFewPeers, ReasonCode::NoRoom]
+    );
+}
+
+#[test]
 fn a_survey_adds_up_and_lists_the_worst_first() {
     let mut world = World::with_peers(4);
     for (seed, replicas) in [(1, 1), (2, 2), (3, 3), (4, 4)] {
@@ -173,6 +188,28 @@ fn a_survey_adds_up_and_lists_the_worst_first() {
     let names: Vec<_> = worse.endangered.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names, ["r1", "r3"]);
     assert_eq!(worse.repair.bytes_waiting, content(1, 2).length() * (31 + 29));
+}
+
+#[test]
+fn every_name_of_an_endangered_content_is_listed_or_counted() {
+    let mut world = World::with_peers(1);
+    let (one, other) = (content(1, 2), content(2, 2));
+    for n in 0..7 {
+        world.publish(1, &format!("a{n}"), &one, 3);
+    }
+    world.publish(1, "b", &other, 3);
+    let few = survey(&world);
+    let names: Vec<&str> = few.endangered.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "b"]);
+    assert_eq!(few.endangered_names, 8);
+    for n in 7..150 {
+        world.publish(1, &format!("a{n}"), &one, 3);
+    }
+    let many = survey(&world);
+    assert_eq!(
+        (many.endangered.len(), many.endangered_names),
+        (Survey::LISTED, 151)
+    );
 }
 
 #[test]

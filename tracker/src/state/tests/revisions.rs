@@ -139,6 +139,22 @@ fn what_is_unpinned_has_the_grace_time_again() {
 }
 
 #[test]
+fn what_was_collected_is_neither_pinned_nor_unpinned() {
+    let mut world = remembering(8, 1);
+    for seed in 1..=2 {
+        world.publish(1, "a", &content(seed, 1), 1);
+    }
+    wait(&mut world, HOUR * 2);
+    let why = complaint(&world, "a@1");
+    for is_pinned in [true, false] {
+        for seen in [None, Some(0)] {
+            let refused = world.set_pin("a@1", is_pinned, seen).expect_err("it is gone");
+            assert_eq!(refused.to_string(), why);
+        }
+    }
+}
+
+#[test]
 fn each_unpinned_revision_ends_by_itself_and_the_journal_is_sound() {
     let mut world = remembering(1, 1);
     for seed in 1..=2 {

@@ -303,13 +303,20 @@ fn copy_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason
 
 /// Adds the reasons for which no peer copies contents, given their targets and possible helpers.
 fn helper_reasons(state: &State, helped: &[(u32, Helpers)], is_due: bool, reasons: &mut Vec<Reason>) {
-    if let Some((target, _)) = helped.iter().find(|(_, helpers)| helpers.all == 0) {
+    let able = state.peers.iter().filter(|peer| peer.can_be_given()).count();
+    // More are wanted than there are peers, whatever hinders those that could help a little.
+    let beyond = helped
+        .iter()
+        .filter(|(target, _)| *target as usize > able)
+        .max_by_key(|(target, _)| *target);
+    let hopeless = helped.iter().find(|(_, helpers)| helpers.all == 0);
+    if let Some((target, helpers)) = hopeless.or(beyond) {
         let target = counted(*target as usize, "replica");
-        let able = state.peers.iter().filter(|peer| peer.can_be_given()).count();
-        let detail = format!(
-            "{target} wanted, {} in active mode; each has one already or none can be given",
-            counted(able, "peer")
-        );
+        let able = counted(able, "peer");
+        let detail = match helpers.all {
+            0 => format!("{target} wanted, {able} in active mode; each has one already or none can be given"),
+            _ => format!("{target} wanted, {able} in active mode"),
+        };
         reasons.push(reason(ReasonCode::TooFewPeers, detail));
         let is_out = |peer: &&Peer| peer.is_live() && !state.peers.is_in_reach(peer.id());
         let out: Vec<_> = state.peers.iter().filter(is_out).collect();

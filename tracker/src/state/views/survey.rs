@@ -3,7 +3,8 @@
 //! A survey of all contents goes step by step, so that no reader holds the writer up for long; a content that
 //! changes in between may be counted as it was or as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use shared::model::{ContentId, ContentState, Durability, Endangered, Health, Name, Repair, Survey};
 
@@ -17,15 +18,14 @@ use crate::state::replicas::Portion;
 /// Keepers looked at in one step: some milliseconds.
 const STEP: usize = 20_000;
 
-/// Names of one content that are listed as endangered: a part may be in several collections.
-const NAMES_LISTED: usize = 4;
-
 /// A survey that has not come to its end.
 #[derive(Debug, Default)]
 pub struct Surveying {
     survey: Survey,
     toll: Toll,
     endangered: BTreeSet<Endangered>,
+    /// Hashes of all endangered names: several contents of a directory have its name.
+    named: HashSet<u64>,
     after: Option<ContentId>,
 }
 
@@ -48,6 +48,7 @@ fn surveyed(state: &State, surveying: &mut Surveying) -> Survey {
     let mut survey = std::mem::take(&mut surveying.survey);
     survey.fatal = surveying.toll.summary();
     survey.endangered = std::mem::take(&mut surveying.endangered).into_iter().collect();
+    survey.endangered_names = surveying.named.len() as u64;
     survey.in_safe_mode = state.is_in_safe_mode();
     survey.repair = repair_of(
         state,
@@ -76,12 +77,24 @@ fn survey_one(state: &State, content: &Content, surveying: &mut Surveying) -> us
     survey.survives[losses as usize] += 1;
     let waiting = bytes_lacking(state, portion);
     survey.repair.bytes_waiting = survey.repair.bytes_waiting.saturating_add(waiting);
+    let mut names = 0;
     if health.state != ContentState::Replicated {
-        for name in content.names().take(NAMES_LISTED) {
-            surveying.note_endangered(name, &health);
+        for name in content.names() {
+            names += 1;
+            surveying.named.insert(hash_of(name));
+            // As many fill the list, if no content is worse.
+            if names <= Survey::LISTED {
+                surveying.note_endangered(name, &health);
+            }
         }
     }
-    add_toll(state, &all, &mut surveying.toll)
+    names + add_toll(state, &all, &mut surveying.toll)
+}
+
+fn hash_of(name: &Name) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Surveying {
