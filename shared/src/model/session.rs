@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{
     ContentId, DialFailure, DigestBuckets, Epoch, FragmentLength, FragmentSet, Holder, Holding,
-    HoldingsDigest, HostPort, Incarnation, Manifest, Mark, PeerId, PeerInfo, Received, ReplicationTarget,
-    RunId, Sample, SampleOutcome, SourceRank, Zone,
+    HoldingsDigest, HostPort, Incarnation, Manifest, Mark, PeerId, Received, ReplicationTarget, RunId,
+    Sample, SampleOutcome, SourceRank, Zone,
 };
 
 /// Identity of a peer; the first message of a session.

@@ -254,7 +254,7 @@ impl Replicas {
             match self.begin_check(cx, copy, &mut under_way, rng, &mut orders) {
                 Begin::Begun => {}
                 Begin::Skipped if self.holders.get(copy.0, copy.1).is_none() => {
-                    drop(self.proofs.forget_doubt(copy));
+                    self.proofs.forget_doubt(copy);
                 }
                 Begin::Skipped | Begin::Busy | Begin::Waits => {
                     if let Some(doubt) = self.proofs.forget_doubt(copy) {
@@ -393,12 +393,12 @@ impl Replicas {
         cx: &Context<'_>,
         by: PeerId,
         number: u64,
-        outcome: SampleOutcome,
+        outcome: &SampleOutcome,
     ) -> Option<(PeerId, bool)> {
         let check = self.proofs.open.get(&number).filter(|check| check.by == by)?;
         let copy = check.copy;
         self.proofs.open.remove(&number);
-        self.judge(cx, copy, by, outcome)
+        self.judge(cx, copy, by, &outcome)
     }
 
     /// Takes back an eviction that a peer did not obey, because a copy that was to remain could not be read;
@@ -408,7 +408,7 @@ impl Replicas {
         cx: &Context<'_>,
         by: PeerId,
         copy: CopyId,
-        outcome: SampleOutcome,
+        outcome: &SampleOutcome,
     ) -> Option<(PeerId, bool)> {
         let content = copy.0;
         self.evictions.remove(&(content, by))?;
@@ -416,7 +416,7 @@ impl Replicas {
         self.agenda.mark(content);
         match outcome {
             SampleOutcome::Proved => None,
-            SampleOutcome::Denied(_) => self.judge(cx, copy, by, outcome),
+            SampleOutcome::Denied(_) => self.judge(cx, copy, by, &outcome),
             SampleOutcome::Unreached(_) => {
                 if let Some(held) = self.holders.get_mut(content, copy.1)
                     && matches!(held.proof, Proof::Seen(_))
@@ -447,7 +447,7 @@ impl Replicas {
         cx: &Context<'_>,
         copy: CopyId,
         by: PeerId,
-        outcome: SampleOutcome,
+        outcome: &SampleOutcome,
     ) -> Option<(PeerId, bool)> {
         let (content, peer) = copy;
         self.holders.get(content, peer)?;
@@ -473,7 +473,7 @@ impl Replicas {
             return;
         };
         let before = std::mem::replace(&mut held.proof, Proof::now(now));
-        drop(self.proofs.forget_doubt(copy));
+        self.proofs.forget_doubt(copy);
         if !matches!(before, Proof::Seen(_)) {
             self.agenda.mark(copy.0);
         }
