@@ -18,7 +18,7 @@ impl State {
     }
 
     /// Takes the result of a check.
-    pub(super) fn checked(&mut self, now: Timestamp, by: PeerId, check: u64, outcome: SampleOutcome) {
+    pub(super) fn checked(&mut self, now: Timestamp, by: PeerId, check: u64, outcome: &SampleOutcome) {
         let (cx, replicas, _) = self.context(now);
         let found = replicas.checked(&cx, by, check, outcome);
         self.trust(now, found);
@@ -30,7 +30,7 @@ impl State {
         now: Timestamp,
         by: PeerId,
         copy: (ContentId, PeerId),
-        outcome: SampleOutcome,
+        outcome: &SampleOutcome,
     ) {
         let (cx, replicas, _) = self.context(now);
         let found = replicas.take_back(&cx, by, copy, outcome);

@@ -151,12 +151,12 @@ impl State {
             }
             Report::Alive { question } => self.peers.prove(peer, question),
             Report::Probed { probe, outcome } => self.probed(now, peer, probe, outcome),
-            Report::Checked { check, outcome } => self.checked(now, peer, check, outcome),
+            Report::Checked { check, outcome } => self.checked(now, peer, check, &outcome),
             Report::Kept {
                 content,
                 holder,
                 outcome,
-            } => self.kept(now, peer, (content, holder), outcome),
+            } => self.kept(now, peer, (content, holder), &outcome),
             Report::Unreached { peer: subject, error } => {
                 tracing::debug!(%peer, %subject, error, "a reader could not dial a peer");
                 self.peers.unreached(subject, now);

@@ -398,7 +398,7 @@ impl Replicas {
         let check = self.proofs.open.get(&number).filter(|check| check.by == by)?;
         let copy = check.copy;
         self.proofs.open.remove(&number);
-        self.judge(cx, copy, by, &outcome)
+        self.judge(cx, copy, by, outcome)
     }
 
     /// Takes back an eviction that a peer did not obey, because a copy that was to remain could not be read;
@@ -416,7 +416,7 @@ impl Replicas {
         self.agenda.mark(content);
         match outcome {
             SampleOutcome::Proved => None,
-            SampleOutcome::Denied(_) => self.judge(cx, copy, by, &outcome),
+            SampleOutcome::Denied(_) => self.judge(cx, copy, by, outcome),
             SampleOutcome::Unreached(_) => {
                 if let Some(held) = self.holders.get_mut(content, copy.1)
                     && matches!(held.proof, Proof::Seen(_))
