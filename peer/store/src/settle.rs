@@ -62,7 +62,7 @@ impl DiskStore {
     pub(super) fn settle_in(
         &self,
         index: &mut Index,
-        next: Kept,
+        mut next: Kept,
         old: Option<&Kept>,
     ) -> Result<Arc<Slot>, StoreError> {
         if let Place::Partial {
@@ -92,7 +92,6 @@ impl DiskStore {
                 return Err(error);
             }
         };
-        let mut next = next;
         next.device = made.disk;
         match old {
             Some(old) => self.replace(index, old, next),
