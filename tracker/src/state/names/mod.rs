@@ -9,6 +9,7 @@
 //! holdings.
 
 mod name_history;
+mod published;
 mod publishing;
 mod revisions;
 mod snapshot;
@@ -22,6 +23,7 @@ use shared::model::{
 };
 
 use super::record::{Fact, NameFact, Past};
+use published::Published;
 
 pub(crate) use name_history::{Bound, Hold, NameHistory, Publishers, Revised};
 pub(crate) use publishing::{Decision, size_of};
@@ -36,6 +38,7 @@ const GENERATION: u64 = 1_000_000;
 pub(crate) struct Names {
     names: BTreeMap<Name, NameHistory>,
     contents: BTreeMap<ContentId, Content>,
+    published: Published,
     bound: usize,
     limit: RevisionLimit,
     floor: Revision,
@@ -148,6 +151,7 @@ impl Default for Names {
         Self {
             names: BTreeMap::new(),
             contents: BTreeMap::new(),
+            published: Published::default(),
             bound: 0,
             limit: RevisionLimit::ONE,
             floor: Revision::NONE,
@@ -589,6 +593,8 @@ impl Names {
     /// it.
     fn settle(&mut self, id: ContentId, name: &Name, is_kept: bool) -> Option<(ContentId, u32)> {
         let content = self.contents.get_mut(&id)?;
+        let before = published::bytes_of(&content.manifest, content.names.len());
+        self.published.take(&content.publishers, before);
         match (is_kept, content.names.binary_search(name)) {
             (true, Err(place)) => {
                 // Most contents have one name, so no spare room is kept for more.
@@ -606,6 +612,8 @@ impl Names {
         }
         if let Some(largest) = largest {
             (content.target, content.publishers) = (largest, publishers);
+            let after = published::bytes_of(&content.manifest, content.names.len());
+            self.published.add(&content.publishers, after);
             return None;
         }
         let fragments = content.manifest.fragment_count();
