@@ -73,14 +73,9 @@ impl Crowd {
     }
 }
 
-/// Announces the content and stays, whatever is asked.
-async fn lie(
-    client: SessionClient,
-    address: HostPort,
-    holding: Holding,
-    joined: mpsc::Sender<()>,
-) -> Result<(), RemoteError> {
-    let hello = Hello {
+/// Returns the hello of a peer that lends nothing.
+pub(crate) fn hello(address: HostPort) -> Hello {
+    Hello {
         peer: PeerId::random(),
         incarnation: Incarnation::new(1),
         run: None,
@@ -92,8 +87,17 @@ async fn lie(
         mark: None,
         holdings: None,
         traits: RunTraits::default(),
-    };
-    let (welcome, reports, mut orders) = client.open(hello).await?;
+    }
+}
+
+/// Announces the content and stays, whatever is asked.
+async fn lie(
+    client: SessionClient,
+    address: HostPort,
+    holding: Holding,
+    joined: mpsc::Sender<()>,
+) -> Result<(), RemoteError> {
+    let (welcome, reports, mut orders) = client.open(hello(address)).await?;
     let announce = Report::Announce {
         holdings: vec![holding],
         completes_inventory: true,
