@@ -18,7 +18,7 @@ use std::sync::{Arc, PoisonError};
 
 use proto::RemoteError;
 use proto::messages::Publish;
-use shared::model::{Binding, ContentRef, Manifest, Name, Parts, Revision};
+use shared::model::{Binding, ContentId, ContentRef, Manifest, Name, Parts, Revision};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
@@ -27,7 +27,7 @@ use tracing::{info, warn};
 use crate::blocking::{blocking, try_blocking};
 use crate::collection;
 use crate::identity::Identity;
-use crate::session::{Connection, Network, ProtectionGuard};
+use crate::session::{Network, ProtectionGuard};
 use store::{DiskStore, FragmentStore as _, Publication, PublicationState};
 
 pub use attempt::{Attempt, Bind, Input, Outcome, Output, conflict, is_final};
@@ -47,6 +47,31 @@ struct Inner {
     remains: Notify,
     /// Names under which a caller is publishing, or waits to: the outbox has one place for each.
     names: Names,
+}
+
+/// The reason why a publication has no binding to tell of, and what has become of it.
+#[derive(Debug)]
+pub enum PublishError {
+    /// The tracker refused it for good, and the outbox says so: the caller may take it back.
+    Refused(RemoteError),
+    /// It stays in the outbox, and its content must stay here: the tracker may have bound the name already.
+    Pending(RemoteError),
+    /// The user has withdrawn it, or has added something else under the name.
+    Withdrawn(RemoteError),
+    /// It was made, and the name has moved on since, or the tracker could not be asked.
+    Published(RemoteError),
+}
+
+impl PublishError {
+    /// Returns the reason.
+    #[must_use]
+    pub const fn cause(&self) -> &RemoteError {
+        match self {
+            Self::Refused(cause) | Self::Pending(cause) | Self::Withdrawn(cause) | Self::Published(cause) => {
+                cause
+            }
+        }
+    }
 }
 
 /// A lock for every name that is in use.
@@ -156,13 +181,12 @@ impl Publisher {
     /// Makes one publication that is in the outbox, now. The caller has the turn of its name.
     ///
     /// # Errors
-    /// When the tracker refuses (then it is settled as refused), or cannot be reached (then it stays
-    /// pending), or the user has withdrawn it or added something else under the name meanwhile.
+    /// [`PublishError`] says whether the publication may be taken back.
     pub async fn publish(
         &self,
         wanted: &Publication,
         _turn: &OwnedMutexGuard<()>,
-    ) -> Result<Binding, RemoteError> {
+    ) -> Result<Binding, PublishError> {
         self.attempt(wanted).await
     }
 
@@ -199,14 +223,14 @@ impl Publisher {
                 let name = &publication.name;
                 let outcome = match self.try_turn(name) {
                     Some(_turn) => self.attempt(&publication).await,
-                    None => Err(taken(name)),
+                    None => Err(PublishError::Pending(taken(name))),
                 };
                 match &outcome {
                     Ok(binding) => info!(%name, revision = %binding.revision, "published"),
-                    Err(error) => warn!(%name, %error, "not published"),
+                    Err(error) => warn!(%name, error = %error.cause(), "not published"),
                 }
-                let outcome = outcome.map(drop).map_err(|error| error.code());
-                rounds.tried(inner.clock.now(), outcome);
+                let is_settled = !matches!(outcome, Err(PublishError::Pending(_)));
+                rounds.tried(inner.clock.now(), is_settled);
             }
             Next::Wait(until) => {
                 let waiting = async {
@@ -224,10 +248,11 @@ impl Publisher {
     }
 
     /// Makes one publication that is in the outbox, in its name's turn.
-    async fn attempt(&self, wanted: &Publication) -> Result<Binding, RemoteError> {
+    async fn attempt(&self, wanted: &Publication) -> Result<Binding, PublishError> {
         let inner = &self.0;
         let (store, name) = (Arc::clone(&inner.store), wanted.name.clone());
-        let known = try_blocking(move || store.publication(&name)).await?;
+        let known = try_blocking(move || store.publication(&name)).await;
+        let known = known.map_err(PublishError::Pending)?;
         let publication = known
             .filter(|known| known.asks_the_same(wanted))
             .ok_or_else(|| withdrawn(&wanted.name))?;
@@ -242,7 +267,7 @@ impl Publisher {
                     Ok(Input::Protected)
                 }
                 Output::AskHead => {
-                    let head = inner.network.connection()?.catalog.head(name).await;
+                    let head = self.head(name).await;
                     head.map(|(revision, bound)| Input::Head(revision, bound))
                 }
                 Output::Write(state) => self.write(publication.clone(), state).await.map(Input::Written),
@@ -253,14 +278,41 @@ impl Publisher {
                 }
                 Output::Done(Outcome::Published(revision)) => match binding {
                     Some(binding) => return Ok(binding),
-                    None => return resolve(&inner.network.connection()?, name, revision).await,
+                    None => {
+                        return self
+                            .resolve(name, revision)
+                            .await
+                            .map_err(PublishError::Published);
+                    }
                 },
-                Output::Done(Outcome::Failed(code, reason)) => return Err(RemoteError::new(code, reason)),
+                Output::Done(Outcome::Refused(code, reason)) => {
+                    return Err(PublishError::Refused(RemoteError::new(code, reason)));
+                }
+                Output::Done(Outcome::Failed(code, reason)) => {
+                    return Err(PublishError::Pending(RemoteError::new(code, reason)));
+                }
                 Output::Done(Outcome::Withdrawn) => return Err(withdrawn(name)),
             };
             let failed = |error: RemoteError| Input::Failed(error.code(), error.to_string());
             output = attempt.handle(answer.unwrap_or_else(failed));
         }
+    }
+
+    async fn head(&self, name: &Name) -> Result<(Revision, Option<ContentId>), RemoteError> {
+        self.0.network.connection()?.catalog.head(name).await
+    }
+
+    /// Returns the binding that an earlier attempt made, unless the name has moved on already.
+    async fn resolve(&self, name: &Name, revision: Revision) -> Result<Binding, RemoteError> {
+        let connection = self.0.network.connection()?;
+        let of = ContentRef::Name(name.clone());
+        let (binding, _) = connection.catalog.resolve(&of).await?;
+        if binding.revision == revision {
+            return Ok(binding);
+        }
+        let newer = binding.revision;
+        let text = format!("{name} was published as revision {revision}, and is at revision {newer} by now");
+        Err(RemoteError::new(ErrorCode::Conflict, text))
     }
 
     /// Keeps all of it from being evicted while it is published.
@@ -315,26 +367,12 @@ impl Publisher {
     }
 }
 
-/// Returns the binding that an earlier attempt made, unless the name has moved on already.
-async fn resolve(connection: &Connection, name: &Name, revision: Revision) -> Result<Binding, RemoteError> {
-    let (binding, _) = connection
-        .catalog
-        .resolve(&ContentRef::Name(name.clone()))
-        .await?;
-    if binding.revision == revision {
-        return Ok(binding);
-    }
-    let newer = binding.revision;
-    let text = format!("{name} was published as revision {revision}, and is at revision {newer} by now");
-    Err(RemoteError::new(ErrorCode::Conflict, text))
-}
-
 fn taken(name: &Name) -> RemoteError {
     let text = format!("something is being published as {name} just now");
     RemoteError::new(ErrorCode::Unavailable, text)
 }
 
-fn withdrawn(name: &Name) -> RemoteError {
+fn withdrawn(name: &Name) -> PublishError {
     let text = format!("the publication of {name} was withdrawn, or replaced by a newer one");
-    RemoteError::new(ErrorCode::Cancelled, text)
+    PublishError::Withdrawn(RemoteError::new(ErrorCode::Cancelled, text))
 }

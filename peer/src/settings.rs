@@ -1,9 +1,9 @@
 //! The settings of a peer: flags, environment and file; `shared::settings` decides which place wins.
 //!
-//! [`table`] lists them all; those of a node are declared in [`crate::node::settings`], which says how to add
-//! one. Arguments of a single
-//! invocation (`--name`, `--output`, `--force`, …) are flags only. [`gather`] reads the places, [`Options`]
-//! is the result.
+//! [`table`] lists them all. Declared here are those of every command; those of a node are declared in
+//! [`crate::node::settings`], which says how to add one. Arguments of a single invocation (`--name`,
+//! `--output`, `--force`, …) are flags only, in the file of their command in `cli`. [`gather`] reads the
+//! places, [`Options`] is the result.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -58,6 +58,12 @@ pub(crate) const STORE: &[Row] = &[
     ),
     ("copies", &["files"]),
     (
+        "copy_out",
+        &[
+            "copies", "disk", "error", "files", "index", "kept", "lib", "room", "verify",
+        ],
+    ),
+    (
         "disk",
         &[
             "error",
@@ -75,17 +81,7 @@ pub(crate) const STORE: &[Row] = &[
         ],
     ),
     ("error", &[]),
-    (
-        "export",
-        &[
-            "copies", "disk", "error", "files", "kept", "lib", "room", "verify",
-        ],
-    ),
     ("files", &["error"]),
-    (
-        "fragment_io",
-        &["disk", "error", "files", "handles", "lib", "slot"],
-    ),
     ("handles", &["error"]),
     (
         "index",
@@ -101,6 +97,7 @@ pub(crate) const STORE: &[Row] = &[
             "copies", "disk", "error", "files", "kept", "layout", "lib", "settle",
         ],
     ),
+    ("reading", &["disk", "error", "files", "handles", "lib", "slot"]),
     (
         "rebuild",
         &[
@@ -132,6 +129,10 @@ pub(crate) const STORE: &[Row] = &[
     ("strays", &["error", "files", "index", "kept", "layout", "lib"]),
     ("touched", &[]),
     ("verify", &["error", "lib"]),
+    (
+        "writing",
+        &["disk", "error", "files", "index", "kept", "lib", "slot"],
+    ),
 ];
 
 /// `operations` is what a node does; the borders `rpc`, `http`, `cli` and `menu` stand on it or on a client

@@ -19,6 +19,7 @@ use crate::blocking::{OffThread, blocking, try_blocking};
 use crate::collection::publish::{Made, Source, Watcher, make};
 use crate::collection::scan::metadata_of;
 use crate::collection::{CollectionError, read_catalog};
+use crate::publisher::PublishError;
 use crate::session::{Connection, ProtectionGuard};
 use store::{Addition, HashedFile, Publication, PublicationState, StoreError};
 
@@ -192,13 +193,17 @@ async fn publish_in_turn(
     };
     let binding = match node.publisher.publish(&publication, &turn).await {
         Ok(binding) => binding,
-        Err(error) if error.code().is_retryable() => {
+        Err(PublishError::Pending(error)) => {
             return Err(error.context(format!(
                 "{name} is kept here and will be published when that is possible"
             )));
         }
-        Err(error) => {
+        Err(PublishError::Refused(error) | PublishError::Withdrawn(error)) => {
             take_back(node, publication, before, addition).await?;
+            unsettled.settled();
+            return Err(error);
+        }
+        Err(PublishError::Published(error)) => {
             unsettled.settled();
             return Err(error);
         }

@@ -455,7 +455,7 @@ fn write_large(store: &DiskStore, large: &Large, overwrite: bool) -> Result<(), 
         Some(Entry { place: Place::File(path), .. }) if path == large.output
     );
     if !large.is_there && !is_kept_there {
-        store.export(large.content, &large.output, overwrite)?;
+        store.copy_out(large.content, &large.output, overwrite)?;
     }
     store.set_metadata(
         large.content,

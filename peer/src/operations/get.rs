@@ -181,7 +181,7 @@ async fn deliver(node: &Node, get: &Get, manifest: &Manifest, attempt: u32) -> R
     let (content, get) = (manifest.content(), get.clone());
     let delivered = unless_spoiled(node, attempt, move |store| match store.entry(content) {
         Some(entry) if is_placed_at(&entry, &get) => Ok(()),
-        _ => store.export(content, &get.output, get.overwrite),
+        _ => store.copy_out(content, &get.output, get.overwrite),
     });
     Ok(delivered.await?.is_some())
 }

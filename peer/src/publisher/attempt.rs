@@ -1,7 +1,8 @@
 //! One attempt at a publication, without I/O: what is done next, and what follows from each answer.
 //!
 //! Invariants: a publication may only follow the revision that was written down before the tracker was first
-//! asked to bind; a publication that was settled is never asked for again; its content is protected from
+//! asked to bind; a publication that was settled is never asked for again; only one that the tracker refused
+//! for good may be taken back, since any other attempt may have bound the name; its content is protected from
 //! eviction from before the store is looked at until the attempt is over.
 
 use shared::ErrorCode;
@@ -25,6 +26,8 @@ enum Step {
     WritingDown(PublicationState),
     LookingUp(Revision),
     Binding,
+    /// The tracker refused for this reason; the name's revision tells whether others came first.
+    AskingWhy(String),
     Settling(Outcome),
     Over,
 }
@@ -79,7 +82,10 @@ pub enum Input {
 pub enum Outcome {
     /// The name is bound at this revision.
     Published(Revision),
-    /// The tracker refused the publication, or it stays pending: see [`is_final`].
+    /// The publication will never come about: the outbox says so, and the caller may take it back.
+    Refused(ErrorCode, String),
+    /// The attempt failed, and the tracker may have bound the name all the same: the publication stays
+    /// pending, and its content stays here.
     Failed(ErrorCode, String),
     /// The user withdrew it, or added another file under the name.
     Withdrawn,
@@ -95,7 +101,7 @@ impl Attempt {
                 (Step::Over, Output::Done(Outcome::Published(*revision)))
             }
             PublicationState::Refused(reason) => {
-                let refused = Outcome::Failed(ErrorCode::Conflict, reason.clone());
+                let refused = Outcome::Refused(ErrorCode::Conflict, reason.clone());
                 (Step::Over, Output::Done(refused))
             }
         };
@@ -112,11 +118,22 @@ impl Attempt {
     pub fn handle(&mut self, input: Input) -> Output {
         let step = std::mem::replace(&mut self.step, Step::Over);
         match (step, input) {
-            (Step::Settling(_), Input::Failed(code, reason)) => Output::Done(Outcome::Failed(code, reason)),
             (Step::Binding, Input::Failed(ErrorCode::Conflict, reason)) => {
-                let text = self.superseded(&reason).unwrap_or(reason);
-                self.settle(Outcome::Failed(ErrorCode::Conflict, text))
+                self.go(Step::AskingWhy(reason), Output::AskHead)
             }
+            (Step::AskingWhy(reason), Input::Head(head, _)) => {
+                let text = self.superseded(head, &reason).unwrap_or(reason);
+                self.settle(Outcome::Refused(ErrorCode::Conflict, text))
+            }
+            (Step::AskingWhy(reason), Input::Failed(..)) => {
+                self.settle(Outcome::Refused(ErrorCode::Conflict, reason))
+            }
+            (Step::AskingHead | Step::LookingUp(_) | Step::Binding, Input::Failed(code, reason))
+                if is_final(code) =>
+            {
+                self.settle(Outcome::Refused(code, reason))
+            }
+            (Step::Settling(_), Input::Failed(code, reason)) => Output::Done(Outcome::Failed(code, reason)),
             (_, Input::Failed(code, reason)) => self.settle(Outcome::Failed(code, reason)),
             (Step::Protecting, Input::Protected) => match self.publication.state {
                 PublicationState::Pending(Some(base)) => self.go(Step::LookingUp(base), Output::LookUp),
@@ -142,7 +159,7 @@ impl Attempt {
                     "the file of {} is no longer shared here; add it again",
                     self.publication.name
                 );
-                self.settle(Outcome::Failed(ErrorCode::NotFound, text))
+                self.settle(Outcome::Refused(ErrorCode::NotFound, text))
             }
             (Step::Binding, Input::Bound(revision)) => self.settle(Outcome::Published(revision)),
             // Where it is another publication by now, there is nothing to settle; the answer is true all the
@@ -158,15 +175,15 @@ impl Attempt {
     /// The name is at this revision: that is written down before a binding is asked for.
     fn follow(&mut self, head: Revision, bound: Option<ContentId>) -> Output {
         if let Some(text) = conflict(&self.publication, bound) {
-            return self.settle(Outcome::Failed(ErrorCode::Conflict, text));
+            return self.settle(Outcome::Refused(ErrorCode::Conflict, text));
         }
         let state = PublicationState::Pending(Some(head));
         self.go(Step::WritingDown(state.clone()), Output::Write(state))
     }
 
     /// Returns the words for a publication whose name has moved on since the revision that it may follow.
-    fn superseded(&self, reason: &str) -> Option<String> {
-        let base = self.publication.revision()?;
+    fn superseded(&self, head: Revision, reason: &str) -> Option<String> {
+        let base = self.publication.revision().filter(|base| *base != head)?;
         Some(format!(
             "superseded: others have changed the name since revision {base}, which this publication was to follow \
              ({reason}); look at theirs, and add the file again if it is to replace theirs"
@@ -183,7 +200,7 @@ impl Attempt {
     fn settle(&mut self, outcome: Outcome) -> Output {
         let state = match &outcome {
             Outcome::Published(revision) => PublicationState::Published(*revision),
-            Outcome::Failed(code, reason) if is_final(*code) => PublicationState::Refused(reason.clone()),
+            Outcome::Refused(_, reason) => PublicationState::Refused(reason.clone()),
             Outcome::Failed(..) | Outcome::Withdrawn => return Output::Done(outcome),
         };
         self.go(Step::Settling(outcome), Output::Write(state))
@@ -308,7 +325,9 @@ mod tests {
     #[test]
     fn a_refusal_is_final_and_a_failure_of_the_disk_is_told() {
         let refused = |attempt: &mut Attempt| {
-            let output = attempt.handle(Input::Failed(ErrorCode::Conflict, "bound".to_owned()));
+            let asked = attempt.handle(Input::Failed(ErrorCode::Conflict, "bound".to_owned()));
+            assert_eq!(asked, Output::AskHead);
+            let output = attempt.handle(Input::Head(Revision::new(5), None));
             let Output::Write(PublicationState::Refused(reason)) = output else {
                 panic!("it is refused");
             };
@@ -321,7 +340,7 @@ mod tests {
         };
         let mut attempt = binding();
         refused(&mut attempt);
-        let Output::Done(Outcome::Failed(ErrorCode::Conflict, _)) = attempt.handle(Input::Written(true))
+        let Output::Done(Outcome::Refused(ErrorCode::Conflict, _)) = attempt.handle(Input::Written(true))
         else {
             panic!("it is over");
         };
@@ -332,6 +351,35 @@ mod tests {
             attempt.handle(disk),
             Output::Done(Outcome::Failed(ErrorCode::Internal, _))
         ));
+    }
+
+    #[test]
+    fn a_refusal_for_another_reason_blames_nobody_else() {
+        let mut attempt = binding();
+        attempt.handle(Input::Failed(ErrorCode::Conflict, "other fragments".to_owned()));
+        let refused = PublicationState::Refused("other fragments".to_owned());
+        assert_eq!(attempt.handle(Input::Head(BASE, None)), Output::Write(refused));
+    }
+
+    #[test]
+    fn an_attempt_that_may_have_bound_the_name_is_never_refused() {
+        // The tracker has bound the name, its answer was lost, and after its restart it misses the session.
+        for code in [
+            ErrorCode::FailedPrecondition,
+            ErrorCode::Stale,
+            ErrorCode::Internal,
+        ] {
+            let lost = Input::Failed(code, "no session".to_owned());
+            let Output::Done(Outcome::Failed(failed, _)) = binding().handle(lost) else {
+                panic!("it stays pending");
+            };
+            assert_eq!(failed, code);
+        }
+        // The name is bound, and the disk does not take it down.
+        let mut attempt = binding();
+        attempt.handle(Input::Bound(Revision::new(5)));
+        let disk = Input::Failed(ErrorCode::PermissionDenied, "a read-only disk".to_owned());
+        assert!(matches!(attempt.handle(disk), Output::Done(Outcome::Failed(..))));
     }
 
     #[test]

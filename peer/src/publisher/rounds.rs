@@ -7,10 +7,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use shared::ErrorCode;
 use shared::model::Timestamp;
 
-use super::attempt::is_final;
 use store::Publication;
 
 /// Publications that failed for a passing reason are tried again this often.
@@ -79,9 +77,9 @@ impl Rounds {
         }
     }
 
-    /// A publication of this round was tried.
-    pub fn tried(&mut self, now: Timestamp, outcome: Result<(), ErrorCode>) {
-        if outcome.is_err_and(|code| !is_final(code)) {
+    /// A publication of this round was tried, and has its final answer or not.
+    pub fn tried(&mut self, now: Timestamp, is_settled: bool) {
+        if !is_settled {
             self.again(now);
         }
     }
@@ -116,15 +114,15 @@ mod tests {
         let (a, b) = (publication("a"), publication("b"));
         rounds.read(START, Some(vec![a.clone(), b.clone()]));
         assert_eq!(rounds.next(START), Next::Try(Box::new(a)));
-        rounds.tried(START, Err(ErrorCode::Unavailable));
+        rounds.tried(START, false);
         assert_eq!(rounds.next(START), Next::Try(Box::new(b.clone())));
-        rounds.tried(START, Err(ErrorCode::Conflict));
+        rounds.tried(START, true);
         let again = START.after(RETRY_WAIT);
         assert_eq!(rounds.next(START), Next::Wait(Some(again)));
         assert_eq!(rounds.next(again), Next::Read);
         rounds.read(again, Some(vec![b.clone()]));
         rounds.next(again);
-        rounds.tried(again, Ok(()));
+        rounds.tried(again, true);
         assert_eq!(rounds.next(again), Next::Wait(None));
         rounds.read(again, None);
         assert!(matches!(rounds.next(again), Next::Wait(Some(_))), "unreadable");
@@ -147,7 +145,7 @@ mod tests {
         let left = publication("left");
         rounds.read(START, Some(vec![left.clone()]));
         assert_eq!(rounds.next(START), Next::Try(Box::new(left)));
-        rounds.tried(START, Err(ErrorCode::Unavailable));
+        rounds.tried(START, false);
         assert_eq!(rounds.next(START), Next::Wait(Some(START.after(RETRY_WAIT))));
         rounds.remains(START);
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Copies: the other files of the user's that have a content's bytes.
 //!
 //! A content's data is in one place. The user may have shared it in several files: equal files, hard links, a
-//! file in two directories, an output to which it was exported. The loss of one of them says nothing about
+//! file in two directories, an output to which it was copied out. The loss of one of them says nothing about
 //! the others, so every one is remembered with its identity. When the file in use is gone, changed,
 //! unreadable or damaged, the next one that is as it was takes its place, and only when there is none is the
 //! content withdrawn.

@@ -1,15 +1,4 @@
-//! The store on disk.
-//!
-//! A commit keeps this order, so that no index entry ever promises bytes that might not be there, whenever
-//! the power fails:
-//!
-//! 1. the data of the fragment is written (`write`), then its leaves;
-//! 2. the data is synced, then the leaves (their directories were synced when the files were made);
-//! 3. the index commits the new set of held fragments.
-//!
-//! After the last fragment of a partial file, the index notes the file's identity, the file is renamed, its
-//! directory is synced, and the index notes the new place. `recovery` settles a crash in between: it adopts
-//! the output when it is that very file; otherwise nothing was renamed and `prepare` tries again.
+//! The store on disk. `writing` tells how data gets there, `reading` how it is read.
 //!
 //! A new content is in the index before its files are made, so that no file is ever without an owner. A
 //! forgotten content leaves the index first (with a partial file: after it was withdrawn), and its files are
@@ -19,7 +8,6 @@
 //! written under no lock but `writing`, which is shared.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -204,25 +192,6 @@ impl DiskStore {
         Ok(())
     }
 
-    fn prepare_for(&self, manifest: &Manifest, purpose: &Purpose) -> Result<Entry, StoreError> {
-        let mut index = self.index();
-        let slot = match self.slots.get(manifest.content()) {
-            Some(slot) => self.extend(&mut index, slot, manifest, purpose)?,
-            None => {
-                let next = Kept::new(manifest, purpose, rand::random())?;
-                self.settle_in(&mut index, next, None)?
-            }
-        };
-        match self.finish(&index, &slot) {
-            // An earlier fetch cannot be moved to its output: that is not this caller's concern.
-            Err(StoreError::OutputExists { path }) if !purpose.is_to(&path) => {}
-            other => other?,
-        }
-        slot.want();
-        let entry = slot.kept().entry();
-        Ok(entry)
-    }
-
     /// Withdraws fragments, whatever other files there are.
     pub(super) fn withdraw_here(
         &self,
@@ -282,40 +251,11 @@ impl FragmentStore for DiskStore {
     }
 
     fn write(&self, content: ContentId, blocks: VerifiedBlocks<'_>) -> Result<(), StoreError> {
-        let slot = self.slot(content)?;
-        let _writing = slot.begin_writing();
-        let Some(range) = slot.kept().place_for(blocks)? else {
-            return Ok(());
-        };
-        let file = self.data(&slot)?;
-        file.write_all_at(blocks.bytes(), range.start).map_err(|source| {
-            let path = self.layout.own_data(&slot.kept()).unwrap_or_default();
-            StoreError::io("write", &path)(source)
-        })?;
-        slot.kept().note_written(blocks);
-        Ok(())
+        self.write_blocks(content, blocks)
     }
 
     fn commit(&self, content: ContentId, fragments: &[FragmentProof]) -> Result<(), StoreError> {
-        let slot = self.slot(content)?;
-        let syncing = slot.begin_syncing();
-        let fresh = slot.kept().fresh(fragments)?;
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        // After a failed sync it is unknown which of the blocks written since the last one are on disk.
-        self.make_durable(&slot, &fresh)
-            .inspect_err(|_| slot.kept().forget_written())?;
-        let index = self.index();
-        if !self.slots.is_current(&slot) {
-            // The content has moved or gone meanwhile; that is fine if the fragments are held in its new
-            // place.
-            return self.slot(content)?.kept().fresh(fragments).map(drop);
-        }
-        self.change(&index, &slot, |kept| kept.hold(&fresh))?;
-        drop(syncing);
-        self.notify(content);
-        self.finish(&index, &slot)
+        self.commit_fragments(content, fragments)
     }
 
     fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError> {

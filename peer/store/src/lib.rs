@@ -13,11 +13,10 @@
 mod additions;
 mod collected;
 mod copies;
+mod copy_out;
 mod disk;
 mod error;
-mod export;
 mod files;
-mod fragment_io;
 mod handles;
 mod index;
 mod kept;
@@ -26,6 +25,7 @@ mod layout;
 mod memory;
 mod publications;
 mod publish;
+mod reading;
 mod rebuild;
 mod recovery;
 mod room;
@@ -36,6 +36,7 @@ mod staged_upload;
 mod strays;
 mod touched;
 mod verify;
+mod writing;
 
 #[cfg(test)]
 mod conformance;
@@ -163,7 +164,7 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// Makes room for a content, or for more of one that is here already; repeating it changes nothing.
     ///
     /// Reserves capacity and disk before anything is fetched. A content that is here keeps its place,
-    /// whatever the purpose: a caller that wanted the content in an output file exports it afterwards. (A
+    /// whatever the purpose: a caller that wanted the content in an output file copies it out afterwards. (A
     /// content of which no fragment is held moves: its file is gone or was changed, or another output is
     /// asked for before anything was fetched. A partial file becomes the output that is asked for last.) A
     /// complete content takes on the fragment length of the manifest; otherwise the entry's manifest is the

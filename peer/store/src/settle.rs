@@ -1,6 +1,5 @@
-//! The life of a content's data: into a place of its own, more of it there, on to its output, and away.
+//! The place of a content's data: a place of its own, more of it there, another place, and none.
 
-use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -10,7 +9,7 @@ use shared::model::{ContentId, Manifest};
 use tracing::warn;
 
 use super::copies::UserFile;
-use super::files::{self, FileIdentity};
+use super::files;
 use super::index::Index;
 use super::kept::Kept;
 use super::recovery::successor;
@@ -23,56 +22,6 @@ use super::{DiskStore, FragmentStore as _, Place, Purpose, StoreError, Usage};
 const LOOKS: u32 = 6;
 
 impl DiskStore {
-    /// Moves a partial file to its output if every fragment is held.
-    pub(super) fn finish(&self, index: &Index, slot: &Slot) -> Result<(), StoreError> {
-        let Some((partial, output, overwrite)) = slot.kept().complete_partial() else {
-            return Ok(());
-        };
-        // From here on nothing is written to the file: late copies of blocks are ignored because all
-        // fragments are held.
-        let _no_writes = slot.stop_writing();
-        let file = self.data(slot)?;
-        file.sync_all().map_err(StoreError::io("sync", &partial))?;
-        let identity = FileIdentity::of_file(&file).map_err(StoreError::io("look at", &partial))?;
-        if FileIdentity::at(&partial) != Some(identity) {
-            self.withdraw_lost(index, slot)?;
-            return Err(StoreError::Changed { path: partial });
-        }
-        self.change(index, slot, |kept| kept.identity = Some(identity))?;
-        self.layout.require_foreign(&output)?;
-        match files::move_file(&partial, &output, overwrite) {
-            // On another disk an export brings it to its output, without the index's lock.
-            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::CrossesDevices => return Ok(()),
-            moved => moved?,
-        }
-        self.change(index, slot, |kept| kept.place = Place::File(output.clone()))?;
-        self.handles.close(slot.number);
-        Ok(())
-    }
-
-    /// Keeps a content in its output, to which an export has brought it from a partial file on another disk;
-    /// returns whether that was so.
-    pub(super) fn finish_elsewhere(
-        &self,
-        index: &Index,
-        content: ContentId,
-        file: &UserFile,
-    ) -> Result<bool, StoreError> {
-        let slot = self.slot(content)?;
-        let Some((partial, output, _)) = slot.kept().complete_partial() else {
-            return Ok(false);
-        };
-        if output != file.path {
-            return Ok(false);
-        }
-        index.add_temporary(&partial)?;
-        self.change(index, &slot, |kept| kept.move_to(file.clone()))?;
-        self.handles.close(slot.number);
-        files::remove(&partial)?;
-        index.remove_temporary(&partial)?;
-        Ok(true)
-    }
-
     /// Moves a content from the user's file in which it is to an equal one; returns false when there is none.
     pub(super) fn move_to_copy(&self, index: &Index, slot: &Slot) -> Result<bool, StoreError> {
         let kept = slot.kept().durable();

@@ -7,6 +7,7 @@ mod conditions;
 mod error;
 mod gate;
 mod media;
+mod range;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
@@ -20,10 +21,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::messages::Page;
 
-pub use conditions::{Conditions, Verdict, range};
+pub use conditions::{Conditions, Verdict};
 pub use error::{HttpError, RETRY_AFTER};
 pub use gate::{Addresses, Asked, Gate, Origin, OriginError, guard};
 pub use media::media_type;
+pub use range::range;
 
 use gate::guard_calls;
 

@@ -484,11 +484,13 @@ impl Coded for Rejection {
             | Self::NoSuchRevision { .. }
             | Self::NoSuchContent(_)
             | Self::NoSuchPeer(_) => ErrorCode::NotFound,
-            Self::Bound { .. } | Self::Unbound { .. } | Self::PinnedOtherwise { .. } => ErrorCode::Conflict,
+            Self::Bound { .. }
+            | Self::Unbound { .. }
+            | Self::OtherFragments { .. }
+            | Self::PinnedOtherwise { .. } => ErrorCode::Conflict,
             Self::NoSession(_)
             | Self::EpochTooFar { .. }
             | Self::RunTooFar { .. }
-            | Self::OtherFragments { .. }
             | Self::Draining(_)
             | Self::NotLost(_)
             | Self::Missed { .. }

@@ -152,11 +152,13 @@ fn a_file_that_was_away_is_used_again() {
 }
 
 #[test]
-fn an_exported_output_is_a_copy_also_with_other_times() {
+fn an_output_is_a_copy_also_with_other_times() {
     let (home, content) = (Home::new(), Content::new(LENGTH, 1));
     home.share("a", &content);
     let output = home.path("out");
-    home.store().export(content.id(), &output, false).expect("copies");
+    home.store()
+        .copy_out(content.id(), &output, false)
+        .expect("copies");
     let attributes = Attributes {
         mode: Mode::of(0o640),
         modified: ModifiedAt::new(1_000_000_000, 0).expect("a time"),

@@ -238,14 +238,14 @@ fn a_file_that_only_looks_like_the_output_is_not_touched() {
 }
 
 #[test]
-fn a_fetch_whose_output_is_taken_can_still_be_exported() {
+fn a_fetch_whose_output_is_taken_can_still_be_copied_out() {
     let (node, content) = (Node::new(), Content::new(150_000, 1));
     let (partial, _) = almost_finished(&node, &content);
     let (store, other) = (node.open(), node.path("other"));
     store
         .prepare(&content.manifest, content.fetched(&other, false))
         .expect("it is here");
-    store.export(content.id(), &other, false).expect("copies");
+    store.copy_out(content.id(), &other, false).expect("copies");
     assert_eq!(fs::read(&other).expect("reads"), content.bytes);
     store.release(content.id(), Role::Fetched).expect("known");
     assert!(!partial.exists(), "a partial file goes with its content");
@@ -277,7 +277,7 @@ fn between_the_index_entry_of_a_new_place_and_the_end_of_the_old_one() {
 }
 
 #[test]
-fn an_unfinished_export_is_swept_and_nothing_else() {
+fn an_unfinished_copy_is_swept_and_nothing_else() {
     let node = Node::new();
     let store = node.open();
     let (unfinished, bystander) = (node.path(".x.1.enjambre-part"), node.path(".x.2.enjambre-part"));

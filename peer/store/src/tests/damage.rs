@@ -234,7 +234,7 @@ fn rot_is_found_by_reading_again_and_healed_by_writing_again() {
 }
 
 #[test]
-fn damage_is_not_exported() {
+fn damage_is_not_copied_out() {
     let (directory, content) = (
         tempfile::tempdir().expect("a directory"),
         Content::new(150_000, 1),
@@ -243,7 +243,7 @@ fn damage_is_not_exported() {
     let store = full(&node, &content);
     spoil(&file_of(&node, "data", &content), 70_000);
     spoil(&file_of(&node, "data", &content), 140_000);
-    let refused = store.export(content.id(), &output, false);
+    let refused = store.copy_out(content.id(), &output, false);
     assert!(matches!(refused, Err(StoreError::Damaged { index, .. }) if index == content.index(1)));
     assert_eq!(
         content.held(&store),
@@ -256,7 +256,7 @@ fn damage_is_not_exported() {
         .collect();
     assert!(visible.is_empty(), "{visible:?}");
     assert!(matches!(
-        store.export(content.id(), &output, false),
+        store.copy_out(content.id(), &output, false),
         Err(StoreError::NotHeld { .. })
     ));
 }

@@ -300,40 +300,42 @@ fn adding_a_partial_content_makes_the_file_its_place() {
         let mut left = files_below(&node.path(""));
         left.retain(|file| !file.starts_with("node/"));
         assert_eq!(left, ["file"], "the copy in part is gone");
-        node.store.export(content.id(), &output, false).expect("copies");
+        node.store.copy_out(content.id(), &output, false).expect("copies");
         assert_eq!(fs::read(&output).expect("reads"), content.bytes);
     }
 }
 
 #[test]
-fn an_export_replaces_only_what_it_may_and_never_its_own_source() {
+fn a_copy_replaces_only_what_it_may_and_never_its_own_source() {
     let (node, content) = (Node::new(), Content::new(150_000, 1));
     let path = node.file("file", &content);
     node.add(&path).expect("adds");
-    node.store.export(content.id(), &path, true).expect("it is there");
+    node.store
+        .copy_out(content.id(), &path, true)
+        .expect("it is there");
     content.read(&node.store, 0).expect("still what it was");
     let output = node.path("output");
     fs::write(&output, "mine").expect("writes");
     assert!(matches!(
-        node.store.export(content.id(), &output, false),
+        node.store.copy_out(content.id(), &output, false),
         Err(StoreError::OutputExists { .. })
     ));
     assert_eq!(fs::read(&output).expect("reads"), b"mine");
-    node.store.export(content.id(), &output, true).expect("copies");
+    node.store.copy_out(content.id(), &output, true).expect("copies");
     assert_eq!(fs::read(&output).expect("reads"), content.bytes);
     let nowhere = node.path("missing/output");
     assert_eq!(
         node.store
-            .export(content.id(), &nowhere, true)
+            .copy_out(content.id(), &nowhere, true)
             .expect_err("nowhere")
             .code(),
         ErrorCode::InvalidArgument
     );
     let directory = node.path("node");
-    assert!(node.store.export(content.id(), &directory, true).is_err());
+    assert!(node.store.copy_out(content.id(), &directory, true).is_err());
     assert!(
         node.store
-            .export(content.id(), Path::new("relative"), true)
+            .copy_out(content.id(), Path::new("relative"), true)
             .is_err()
     );
 }
@@ -450,10 +452,10 @@ fn nothing_of_the_data_directory_is_published_or_overwritten() {
         "linked",
     ] {
         let output = node.path(own);
-        let export = node.store.export(content.id(), &output, true);
+        let copied = node.store.copy_out(content.id(), &output, true);
         assert!(
-            matches!(export, Err(StoreError::OwnData { .. })),
-            "{own}: {export:?}"
+            matches!(copied, Err(StoreError::OwnData { .. })),
+            "{own}: {copied:?}"
         );
         let other = Content::new(10, 7);
         let fetch = node.store.prepare(&other.manifest, other.fetched(&output, true));
@@ -465,6 +467,6 @@ fn nothing_of_the_data_directory_is_published_or_overwritten() {
     }
     assert_eq!(fs::read(node.path("node/index.db")).expect("reads"), index);
     node.store
-        .export(content.id(), &node.path("beside"), false)
+        .copy_out(content.id(), &node.path("beside"), false)
         .expect("copies");
 }

@@ -1,7 +1,9 @@
 //! The `Control` service in domain types: messages between a node and its own command line.
 
+mod add;
 mod entries;
 mod fetch;
+mod get;
 mod local;
 mod plan;
 mod settings;
@@ -13,13 +15,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use add::{Add, AddEvent, DirectorySize, Hiding};
 pub use entries::{EntryKind, Listed};
+pub use get::{Get, GetEvent};
 pub use plan::Planned;
-use shared::collection::{Mode, Rules, Selection, Unsupported};
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentRef, DialFailure, Epoch, FetchPhase, FetchSource, FragmentLength,
-    Health, HostPort, Incarnation, LostFiles, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault,
-    Waiting, Zone,
+    ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, LostFiles, Name, NetworkDefaults, PeerId,
+    SourceFault, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -165,156 +167,6 @@ pub enum EntryPoint {
     Tracker(HostPort),
     /// Ask this peer by which webserver and trackers it is in its network.
     Peer(HostPort),
-}
-
-/// Publish a file in place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Add {
-    /// An absolute path.
-    pub path: PathBuf,
-    /// The name to bind.
-    pub name: Name,
-    /// Replicas wanted; `None` means as many as the network's default.
-    pub target: Option<ReplicationTarget>,
-    /// Length of the fragments; `None` lets the network's default, or else the content's length decide.
-    pub fragment_length: Option<FragmentLength>,
-    /// Whether a name that is bound to another content should be bound to this one.
-    pub update: bool,
-    /// Whether to go on reporting until every fragment has its target of replicas.
-    pub wait: bool,
-    /// Selected entries of a directory.
-    pub selection: Selection,
-    /// Rules for the entries of a directory.
-    pub rules: Rules,
-}
-
-/// Event of an [`Add`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddEvent {
-    /// Bytes hashed so far and in all.
-    Hashing {
-        /// Bytes so far.
-        done: u64,
-        /// Bytes in all.
-        total: u64,
-    },
-    /// The content is shared by this node.
-    Shared {
-        /// Id of the content.
-        content: ContentId,
-        /// Length in bytes.
-        length: u64,
-        /// The length of its fragments.
-        fragment_length: FragmentLength,
-        /// Number of fragments.
-        fragments: u32,
-        /// Whether the publication waits for a connection to a tracker.
-        is_pending: bool,
-        /// Size of the directory, if it is one; then the fragments are those of all its contents.
-        directory: Option<DirectorySize>,
-    },
-    /// The name is bound, journaled by the tracker.
-    Published(Binding),
-    /// The replicas as they appear.
-    Replicas(Health),
-    /// Bytes of a stream that have come so far.
-    Received(u64),
-    /// Entries of a directory that were left out.
-    LeftOut(Unsupported),
-    /// A name hides a path inside a directory.
-    Hides(Hiding),
-}
-
-/// Size of a directory that was added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DirectorySize {
-    /// Number of its files.
-    pub files: u64,
-    /// Number of its contents: its catalog, packs of small files, and large files.
-    pub contents: u32,
-}
-
-/// A name that hides a path inside a directory, because both read the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hiding {
-    /// The name.
-    pub name: Name,
-    /// The path, written so that the name does not hide it: the directory at its revision, and the path.
-    pub inside: String,
-}
-
-/// Fetch a content into a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Get {
-    /// Content to fetch.
-    pub content: ContentRef,
-    /// An absolute path.
-    pub output: PathBuf,
-    /// Whether an existing output file should be replaced once the content is complete.
-    pub overwrite: bool,
-    /// Selected entries of a collection.
-    pub selection: Selection,
-    /// Permissions that nothing written gets.
-    pub umask: Mode,
-    /// Directory that the user named, when `output` is the content's name in it: a collection that was not
-    /// restored completely as that directory is continued there.
-    pub directory: Option<PathBuf>,
-}
-
-/// Event of a [`Get`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GetEvent {
-    /// The content to fetch; first event.
-    Started {
-        /// The name asked for, or one that the content has.
-        name: Name,
-        /// Id of the content.
-        content: ContentId,
-        /// Length in bytes.
-        length: u64,
-        /// Number of fragments.
-        fragments: u32,
-        /// Bytes that an earlier attempt left verified on disk.
-        already_held: u64,
-        /// The path that is written; none when the bytes go elsewhere, or the node does not say.
-        output: Option<PathBuf>,
-    },
-    /// Several times a second.
-    Progress {
-        /// Verified bytes on disk.
-        held: u64,
-        /// Bytes in all.
-        length: u64,
-        /// Peers that are being fetched from.
-        sources: u32,
-        /// Bytes received from other peers in this attempt.
-        received: u64,
-        /// Wasted bytes among them.
-        wasted: u64,
-        /// Reason for little or no progress; none while bytes come as they should.
-        waiting_for: Option<Waiting>,
-        /// Work that is being done.
-        phase: FetchPhase,
-        /// The sources, and the part that each has given.
-        from: Vec<FetchSource>,
-    },
-    /// Complete, verified, synced and in place; last.
-    Done {
-        /// Id of the content.
-        content: ContentId,
-        /// Length in bytes.
-        length: u64,
-        /// Bytes received from other peers in this attempt.
-        received: u64,
-        /// Wasted bytes among them.
-        wasted: u64,
-        /// Duration of this attempt.
-        elapsed: Duration,
-        /// Peers that served at least one fragment.
-        sources_used: u32,
-        /// Peers that gave something, or were asked.
-        from: Vec<FetchSource>,
-    },
 }
 
 /// A content that the node holds something of.

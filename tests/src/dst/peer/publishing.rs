@@ -1,7 +1,7 @@
 //! Drives the production publisher on a simulated outbox and network: one attempt at a time, of callers
 //! first.
 
-use peer::publisher::{Attempt, Bind, Input, Next, Outcome, Output, is_final};
+use peer::publisher::{Attempt, Bind, Input, Next, Outcome, Output};
 use peer::session::ProtectionGuard;
 use shared::ErrorCode;
 use shared::model::{Name, ReplicationTarget};
@@ -225,21 +225,16 @@ impl World {
         let Some(over) = peer.attempt.take() else {
             return;
         };
-        let result = match outcome {
-            Outcome::Published(_) => Ok(()),
-            Outcome::Failed(code, _) => Err(*code),
-            Outcome::Withdrawn => Err(ErrorCode::Cancelled),
-        };
         if over.is_of_round {
-            peer.rounds.tried(now, result);
-        } else if result.is_err_and(is_final) {
+            peer.rounds.tried(now, !matches!(outcome, Outcome::Failed(..)));
+        } else if matches!(outcome, Outcome::Refused(..)) {
             // The caller takes it back. Here the file stays shared, as after a crash just then.
             let outbox = &mut peer.outbox;
             let known = outbox.get(&publication.name);
             if known.is_some_and(|known| known.asks_the_same(publication)) {
                 outbox.remove(&publication.name);
             }
-        } else if result.is_err() {
+        } else if !matches!(outcome, Outcome::Published(_)) {
             peer.rounds.remains(now);
         }
         drop(over.guards);

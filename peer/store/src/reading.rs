@@ -1,17 +1,15 @@
-//! Reading and writing the bytes of fragments and their leaves.
+//! Reading the bytes of fragments and their leaves.
 //!
 //! A fragment that turns out to be unreadable is withdrawn on the spot: it is not offered twice.
 
 use std::fs::File;
 use std::io::ErrorKind;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use shared::hash::FragmentProof;
-use shared::model::{Digest, FragmentIndex};
+use shared::model::FragmentIndex;
 
 use super::files::{self, FileIdentity};
 use super::handles::Part;
@@ -88,7 +86,7 @@ impl DiskStore {
         Ok(Some(open()?).filter(is_right))
     }
 
-    fn leaves(&self, slot: &Slot) -> Result<Arc<File>, StoreError> {
+    pub(super) fn leaves(&self, slot: &Slot) -> Result<Arc<File>, StoreError> {
         let path = self.layout.leaves(slot.kept().content());
         self.handles.get(slot.number, Part::Leaves, || {
             files::open_own(&path).map_err(StoreError::io("open", &path))
@@ -144,35 +142,5 @@ impl DiskStore {
             }
             return Err(if is_lost { self.lose(slot, index)? } else { error });
         }
-    }
-
-    /// Writes the leaves of fragments, then syncs data and leaves.
-    pub(super) fn make_durable(&self, slot: &Slot, fresh: &[&FragmentProof]) -> Result<(), StoreError> {
-        let (content, data_path) = {
-            let kept = slot.kept();
-            (kept.content(), self.layout.own_data(&kept).unwrap_or_default())
-        };
-        let (data, leaves) = (self.data(slot)?, self.leaves(slot)?);
-        let leaves_path = self.layout.leaves(content);
-        for proof in fresh {
-            let at = slot.kept().first_block(proof.index()) * Digest::LEN as u64;
-            let bytes: Vec<u8> = proof.leaves().iter().flat_map(|leaf| *leaf.as_bytes()).collect();
-            leaves
-                .write_all_at(&bytes, at)
-                .map_err(StoreError::io("write", &leaves_path))?;
-        }
-        for (file, path) in [(data, data_path), (leaves, leaves_path)] {
-            file.sync_data().map_err(StoreError::io("sync", &path))?;
-            // Bytes in a file that has been deleted or replaced meanwhile are not kept.
-            let inode = FileIdentity::of_file(&file)
-                .map_err(StoreError::io("look at", &path))?
-                .inode;
-            if FileIdentity::at(&path).is_none_or(|there| there.inode != inode) {
-                self.withdraw_lost(&self.index(), slot)?;
-                self.handles.close(slot.number);
-                return Err(StoreError::Changed { path });
-            }
-        }
-        Ok(())
     }
 }

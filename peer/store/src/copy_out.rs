@@ -1,4 +1,5 @@
-//! Export: copies a content of the store into a file of the user's.
+//! Copies a complete content of the store out into a file of the user's. A fetch of which nothing was here
+//! needs no copy: `writing` moves its partial file.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -8,6 +9,7 @@ use shared::model::{ContentId, Manifest};
 
 use super::copies::UserFile;
 use super::files::{self, FileIdentity};
+use super::index::Index;
 use super::kept::partial_beside;
 use super::room::check_output;
 use super::verify::read_fragment;
@@ -23,15 +25,15 @@ impl DiskStore {
     /// [`StoreError::Damaged`] (all damaged fragments have been withdrawn; names the first),
     /// [`StoreError::Changed`] (the fragments concerned have been withdrawn), [`StoreError::OutputExists`],
     /// [`StoreError::NoRoom`], [`StoreError::Place`], [`StoreError::Io`], [`StoreError::Index`].
-    pub fn export(&self, content: ContentId, output: &Path, overwrite: bool) -> Result<(), StoreError> {
-        let exported = self.export_to(content, output, overwrite);
-        exported.map_err(|error| error.at_output(output))
+    pub fn copy_out(&self, content: ContentId, output: &Path, overwrite: bool) -> Result<(), StoreError> {
+        let copied = self.copy_to(content, output, overwrite);
+        copied.map_err(|error| error.at_output(output))
     }
 
-    /// Refuses an output that [`Self::export`] would refuse before it writes anything.
+    /// Refuses an output that [`Self::copy_out`] would refuse before it writes anything.
     ///
     /// # Errors
-    /// As [`Self::export`].
+    /// As [`Self::copy_out`].
     pub fn check_output(&self, output: &Path, overwrite: bool) -> Result<(), StoreError> {
         let checked = check_output(&self.layout, output, overwrite);
         checked.map_err(|error| error.at_output(output))
@@ -45,7 +47,7 @@ impl DiskStore {
         self.layout.require_foreign(path)
     }
 
-    fn export_to(&self, content: ContentId, output: &Path, overwrite: bool) -> Result<(), StoreError> {
+    fn copy_to(&self, content: ContentId, output: &Path, overwrite: bool) -> Result<(), StoreError> {
         let (entry, identity) = {
             let slot = self.slot(content)?;
             let kept = slot.kept();
@@ -80,6 +82,29 @@ impl DiskStore {
             return Ok(());
         }
         self.remember_copy(&index, content, &file).map(drop)
+    }
+
+    /// Keeps a content in its output, to which a copy has brought it from a partial file on another disk;
+    /// returns whether that was so.
+    fn finish_elsewhere(
+        &self,
+        index: &Index,
+        content: ContentId,
+        file: &UserFile,
+    ) -> Result<bool, StoreError> {
+        let slot = self.slot(content)?;
+        let Some((partial, output, _)) = slot.kept().complete_partial() else {
+            return Ok(false);
+        };
+        if output != file.path {
+            return Ok(false);
+        }
+        index.add_temporary(&partial)?;
+        self.change(index, &slot, |kept| kept.move_to(file.clone()))?;
+        self.handles.close(slot.number);
+        files::remove(&partial)?;
+        index.remove_temporary(&partial)?;
+        Ok(true)
     }
 
     fn copy(&self, manifest: &Manifest, to: &Path) -> Result<FileIdentity, StoreError> {
