@@ -42,6 +42,7 @@ pub(crate) use assessment::Assessment;
 pub(crate) use assignments::Assignment;
 pub(crate) use counts::Purpose;
 pub(crate) use holders::{Fragments, Held, Proof};
+pub(crate) use inventory::NoRoom;
 pub(crate) use portion::Portion;
 pub(crate) use repair::{extents, is_urgent};
 
