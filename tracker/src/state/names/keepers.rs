@@ -199,8 +199,8 @@ impl Keepers {
         }
     }
 
-    /// Follows a change of a name: from now on it contributes this, or nothing. `history_of` finds the history
-    /// of another one. Returns whether a name is left.
+    /// Follows a change of a name: from now on it contributes this, or nothing. `history_of` finds the
+    /// history of another one. Returns whether a name is left.
     pub(super) fn set<'a>(
         &mut self,
         name: &Name,
@@ -261,7 +261,7 @@ impl Many {
             Some(_) => self.names.get(name).map(Contribution::clone),
             None => self.names.remove(name),
         };
-        // What comes is counted first: a publisher that stays is never gone in between.
+        // The new part is counted first: a publisher that stays is never gone in between.
         if let Some(now) = &now {
             *self.targets.entry(now.target).or_default() += 1;
             for peer in now.publishers.as_slice() {
