@@ -45,7 +45,7 @@ pub struct Parts {
 impl Default for Parts {
     fn default() -> Self {
         Self {
-            clock: Clock::system(),
+            clock: Clock::following(),
             journal: None,
             seed: rand::random(),
         }

@@ -128,6 +128,16 @@ impl DiskStore {
         self.capacity.store(capacity, Ordering::Relaxed);
     }
 
+    /// Looks at the file in which a content is, and holds no lock meanwhile. Files of the user's may be on a
+    /// disk that does not answer: then this caller waits here, and not with the index's lock, under which the
+    /// look that counts comes a moment later.
+    pub(super) fn look_first(&self, content: ContentId) {
+        let place = self.slots.get(content).map(|slot| slot.kept().place.clone());
+        if let Some(Place::File(path)) = place {
+            let _is_there = FileIdentity::at(&path).is_some() && files::is_readable(&path);
+        }
+    }
+
     /// Locks the index, and with it the right to change records.
     pub(super) fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)

@@ -72,7 +72,7 @@ impl DiskStore {
             check_output(&self.layout, output, *overwrite)?;
         }
         self.require_capacity(&next, old)?;
-        if let Some(old) = old {
+        if let Some(old) = old.filter(|old| self.layout.own_data(old) != self.layout.own_data(&next)) {
             note_partial(index, old)?;
         }
         index.insert(&next)?;

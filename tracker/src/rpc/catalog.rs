@@ -131,10 +131,16 @@ impl Catalog for CatalogService {
             .last()
             .filter(|_| has_more)
             .map(|last| last.binding.name.to_string());
+        let until = names.last().filter(|_| has_more).map(|last| &last.binding.name);
+        let read = |state: &crate::state::State| {
+            state.removed_pins(&prefix, after.as_ref(), until, Published::MAX_REMOVED)
+        };
+        let removed = self.ledger.read(read).await.map_err(refused)?;
         Ok(Response::new(
             Published {
                 names,
                 next: last.unwrap_or_default(),
+                removed,
             }
             .into(),
         ))

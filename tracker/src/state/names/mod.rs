@@ -268,6 +268,16 @@ impl Names {
         visited(self.contents.range((from, Edge::Unbounded))).map(|(id, _)| *id)
     }
 
+    /// Returns the names from `prefix` on, or after `after`, with their histories.
+    pub(crate) fn histories_from<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a Name>,
+    ) -> impl Iterator<Item = (&'a Name, &'a NameHistory)> {
+        let from = after.map_or(Edge::Included(prefix), |after| Edge::Excluded(after.as_str()));
+        visited(self.names.range::<str, _>((from, Edge::Unbounded)))
+    }
+
     /// Returns the names that begin with `prefix` and come after `after`, in ascending order.
     pub(crate) fn names_after<'a>(
         &'a self,

@@ -296,7 +296,7 @@ impl Replicas {
     pub(crate) fn lose_peer(&mut self, peer: PeerId) {
         self.cancel_assignments(peer);
         for content in self.holders.drop_peer(peer) {
-            // Whoever is told to drop something holds it.
+            // A peer that is told to drop something holds it.
             self.evictions.remove(&(content, peer));
             self.forget_orphan_without_holders(content);
             self.agenda.mark(content);

@@ -8,7 +8,7 @@
 //! | names of a content | news of its health, when it has changed | the work of a tick (`feed`) |
 //! | publishers, targets and collections of a content | nobody: `keepers` counts them | |
 //! | revisions and pins of a name | every command about that name | 64, and 64 pins |
-//! | parts of a collection | commands about it, and questions | 2^16 parts; 2^14 contents in one step of a list |
+//! | parts of a collection | commands about it, and questions | 2^16 parts; 2^14 in one step of a list |
 //! | contents of a peer | its hello, its end, its mode | once a session, not once a message |
 //! | peers of a content | questions, releases, planning | the list counts them; one content once a tick |
 //! | assignments of a content, of a peer | whatever gives them up | 256 of a peer |
@@ -17,7 +17,7 @@
 //! | evictions | nobody: a peer's are among its contents | |
 //! | peers in all | each tick; `status`; a hello when there are too many | 20,000 |
 //! | all names, all contents | ageing and the sweep | 1,024 and 256 in a tick |
-//! | the same | changes of the revision limit, restorations, snapshots | an operator, and the journal's length |
+//! | the same | changes of the revision limit, restorations, snapshots | an operator, or the journal |
 //! | watchers | each looks at its content after changes | ten times a second at most (`rpc`) |
 
 use shared::model::{ContentRef, FragmentSet, Report};
