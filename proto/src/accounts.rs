@@ -1,6 +1,6 @@
 //! Accounts of callers: how much each caller of a program has of what there is only so much of.
 //!
-//! Whatever a caller keeps open (a session, a stream of changes) is taken from here where its request is
+//! A session or a stream of changes that a caller keeps open is taken from here where its request is
 //! accepted, and given back when it ends. Each [`Resource`] has a bound in all, of which one remote address
 //! has a share, and some is kept for the program's own machine ([`Bounds::of`]). A request beyond a bound is
 //! refused to the caller who made it. Callers are addresses. Invariant: a caller without anything has no

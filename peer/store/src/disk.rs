@@ -20,7 +20,7 @@ use shared::model::{
 use tokio::sync::broadcast;
 use tracing::warn;
 
-use super::files::{disk_of, free_space};
+use super::files::{FileIdentity, disk_of, free_space};
 use super::handles::{Handles, Part};
 use super::index::Index;
 use super::kept::Kept;
@@ -134,7 +134,7 @@ impl DiskStore {
     pub(super) fn look_first(&self, content: ContentId) {
         let place = self.slots.get(content).map(|slot| slot.kept().place.clone());
         if let Some(Place::File(path)) = place {
-            let _is_there = FileIdentity::at(&path).is_some() && files::is_readable(&path);
+            let _there = FileIdentity::at(&path);
         }
     }
 
