@@ -72,7 +72,7 @@ struct Inner {
     by_all: [AtomicUsize; Resource::ALL.len()],
 }
 
-/// What one caller has of each resource.
+/// Amounts that one caller has of each resource.
 type Amounts = [usize; Resource::ALL.len()];
 
 /// One of a resource; given back when it is dropped.

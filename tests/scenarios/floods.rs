@@ -173,7 +173,7 @@ fn unknown(number: u32) -> Holding {
 }
 
 #[test]
-fn streams_and_announces_without_end_take_neither_memory_nor_others_turns() -> Result<()> {
+fn endless_streams_take_neither_memory_nor_others_turns() -> Result<()> {
     let cluster = Cluster::builder().timing("").peers(2).start()?;
     let original = publish(&cluster, 0, "data", 28 * MIB, 1)?;
     let tracker: HostPort = cluster.tracker.address().parse()?;

@@ -26,6 +26,8 @@ pub mod lab;
 mod outcome;
 mod program;
 mod replicas;
+#[cfg(feature = "lab")]
+pub mod strangers;
 pub mod swarm_sim;
 mod terminal;
 

@@ -77,6 +77,7 @@ pub(crate) const STORE: &[Row] = &[
             "lib",
             "publications",
             "recovery",
+            "reserve",
             "slot",
             "strays",
             "suspension",
@@ -110,7 +111,15 @@ pub(crate) const STORE: &[Row] = &[
     (
         "rebuild",
         &[
-            "disk", "error", "files", "index", "kept", "layout", "lib", "salvage",
+            "disk",
+            "error",
+            "files",
+            "index",
+            "kept",
+            "layout",
+            "lib",
+            "publications",
+            "salvage",
         ],
     ),
     (
@@ -127,6 +136,7 @@ pub(crate) const STORE: &[Row] = &[
             "suspension",
         ],
     ),
+    ("reserve", &["error", "files"]),
     ("restorations", &["disk", "error"]),
     ("room", &["account", "error", "files", "kept", "layout", "lib"]),
     (
@@ -144,7 +154,10 @@ pub(crate) const STORE: &[Row] = &[
         "staged_upload",
         &["disk", "error", "files", "kept", "layout", "lib", "publish"],
     ),
-    ("strays", &["error", "files", "index", "kept", "layout", "lib"]),
+    (
+        "strays",
+        &["error", "files", "index", "kept", "layout", "lib", "publications"],
+    ),
     ("suspension", &["files"]),
     ("touched", &[]),
     ("verify", &["error", "lib"]),
@@ -255,7 +268,16 @@ pub(crate) const WEBSERVER: &[Row] = &[
 pub(crate) const TESTS: &[Row] = &[
     (
         "bench",
-        &["cluster", "content", "eventually", "lab", "outcome", "program"],
+        &[
+            "cluster",
+            "content",
+            "crowd",
+            "eventually",
+            "lab",
+            "outcome",
+            "program",
+            "strangers",
+        ],
     ),
     ("binaries", &[]),
     (
@@ -274,6 +296,7 @@ pub(crate) const TESTS: &[Row] = &[
     ),
     ("cluster", &["binaries", "eventually", "outcome", "program"]),
     ("content", &[]),
+    ("crowd", &[]),
     ("dst", &[]),
     ("eventually", &[]),
     (
@@ -283,6 +306,7 @@ pub(crate) const TESTS: &[Row] = &[
     ("outcome", &[]),
     ("program", &["binaries", "eventually"]),
     ("replicas", &["cluster", "eventually"]),
+    ("strangers", &[]),
     ("swarm_sim", &[]),
     ("terminal", &["eventually"]),
 ];

@@ -61,7 +61,6 @@ const UNSAID: &[&str] = &[
     "out {c}",
     "place {other}",
     "publication state {other}",
-    "restoring {}",
     "start a thread for",
     "the bytes to be kept",
     "the content has changed since it was announced last",

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use shared::model::{ContentRef, HostPort, Manifest, Name};
 
 use super::report::{Table, mebibytes, median, ratio, seconds};
-use crate::chaos::strangers;
-use crate::{Cluster, Crowd, Program, Stopwatch, content, is_interrupted};
+use crate::{Cluster, Crowd, Program, Stopwatch, content, is_interrupted, strangers};
 
 /// Name and length of the file that is fetched.
 const FILE: (&str, u64) = ("honest", 28 << 20);

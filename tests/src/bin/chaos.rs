@@ -11,8 +11,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use harness::bench::report::save;
 use harness::chaos::kills::Victim;
-use harness::chaos::{self, Fault, Plan, Report, flips, kills, strangers, wipes};
-use harness::{Stopwatch, until_interrupted};
+use harness::chaos::{self, Fault, Plan, Report, flips, kills, wipes};
+use harness::{Stopwatch, strangers, until_interrupted};
 
 /// Length of a stranger's siege.
 const SIEGE: Duration = Duration::from_secs(6);

@@ -18,7 +18,6 @@ mod load;
 mod nemesis;
 mod proxy;
 mod quiescence;
-pub mod strangers;
 mod tally;
 pub mod wipes;
 

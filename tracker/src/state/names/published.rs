@@ -1,5 +1,5 @@
-//! Bytes of what each peer has published: names and manifests are kept in memory, and a manifest may have
-//! 2 MiB. One peer has a bound, so that none takes the memory of all. Contents of several publishers count for
+//! Bytes of what each peer has published: names and manifests are kept in memory, and a manifest may have 2
+//! MiB. One peer has a bound, so that none takes the memory of all. Contents of several publishers count for
 //! each of them.
 
 use std::collections::BTreeMap;

@@ -107,8 +107,8 @@ impl Peers {
         has_changed
     }
 
-    /// Trusts peers again that were found to lie, and have not been for some time; returns them. They may have
-    /// lost what they had, and have said so since.
+    /// Trusts peers again that were found to lie, and have not been for some time; returns them. They may
+    /// have lost what they had, and have said so since.
     pub(crate) fn forgive(&mut self, now: Timestamp, after: Duration) -> Vec<PeerId> {
         let is_over = |peer: &&mut Peer| peer.is_distrusted() && peer.lied_at.after(after) <= now;
         let forgiven = self.peers.values_mut().filter(is_over).map(|peer| {

@@ -29,7 +29,7 @@ const HELD_BYTES: usize = 320;
 
 /// Limits of the bytes of holdings with bitmaps, of one peer and of all peers. A peer announces the parts of
 /// the largest collection before it is published.
-const MOST_OF_PEER: usize = 24 << 20;
+const MOST_OF_PEER: usize = 36 << 20;
 const MOST_OF_ALL: usize = 72 << 20;
 
 /// Holding of one peer of one content; without fragments only while the peer is fetching it.
@@ -238,7 +238,7 @@ impl Holders {
             Ok(at) => {
                 let (before, now) = (all[at].keeps, held.keeps);
                 held.is_assigned = all[at].is_assigned;
-                // What nobody relies on is not looked at again.
+                // A copy that nobody relies on is not looked at again.
                 held.proof = if keeps { all[at].proof } else { Proof::None };
                 held.refusals = all[at].refusals.saturating_add(u8::from(all[at].is_evicting));
                 all[at] = held;
