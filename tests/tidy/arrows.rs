@@ -76,6 +76,7 @@ pub(crate) const STORE: &[Row] = &[
             "lib",
             "publications",
             "recovery",
+            "reserve",
             "slot",
             "strays",
             "suspension",
@@ -126,6 +127,7 @@ pub(crate) const STORE: &[Row] = &[
             "suspension",
         ],
     ),
+    ("reserve", &["error", "files"]),
     ("restorations", &["disk", "error"]),
     ("room", &["account", "error", "files", "kept", "layout", "lib"]),
     (
