@@ -8,6 +8,7 @@
 //! [`listen`] takes ports. [`http`] has the parts of HTTP that the three programs share.
 
 pub mod accept;
+pub mod accounts;
 pub mod client;
 pub mod dial;
 pub mod frame;

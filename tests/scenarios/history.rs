@@ -97,6 +97,8 @@ fn a_pinned_revision_outlives_updates_removal_and_the_trackers_death() -> Result
     assert_eq!(cluster.peer(1).run(["pin", "data@2"]).expect(3).code, 3);
 
     assert_eq!(cluster.peer(2).run(["remove", "data"]).expect(0).code, 0);
+    let listed = cluster.peer(2).run(["list", "--json"]).expect(0).json();
+    assert_eq!(listed["removed_pinned"][0], "data@1", "{listed}");
     cluster.tracker.kill();
     cluster.tracker.restart()?;
     cluster.wait_for_live_peers(3)?;

@@ -55,7 +55,7 @@ fn starts_and_stops(program: &str, line: &[&str], what: &str) -> Result<()> {
     let stdout = child.stdout.take().context("is piped")?;
     std::thread::spawn(move || {
         let mut lines = std::io::BufRead::lines(std::io::BufReader::new(stdout));
-        drop(said.send(lines.next().is_some()));
+        let _is_awaited = said.send(lines.next().is_some());
         lines.for_each(drop);
     });
     let Ok(is_ready) = told.recv_timeout(SOON) else {

@@ -143,11 +143,13 @@ fn a_pipe_or_a_device_is_never_replaced() -> Result<()> {
         (&device, "`-o -`"),
         (&stdout, "`-o -`"),
     ] {
-        let refused = cluster
-            .peer(0)
-            .run(["get", "data", "--output", text(place), "--force"]);
-        assert!(refused.stderr.contains(why), "{}", refused.stderr);
-        drop(refused.expect(2));
+        for force in [&["--force"][..], &[]] {
+            let get = ["get", "data", "--output", text(place)];
+            let refused = cluster.peer(0).run(get.iter().chain(force));
+            assert!(refused.stderr.contains(why), "{}", refused.stderr);
+            assert!(!refused.stderr.contains("--force"), "{}", refused.stderr);
+            drop(refused.expect(2));
+        }
     }
     assert!(fs::symlink_metadata(&pipe)?.file_type().is_fifo());
     assert_eq!(fs::read_link(&device)?, Path::new("/dev/null"));

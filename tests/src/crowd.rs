@@ -74,14 +74,10 @@ impl Crowd {
     }
 }
 
-/// Announces the content and stays, whatever is asked.
-async fn lie(
-    client: SessionClient,
-    address: HostPort,
-    holding: Holding,
-    joined: mpsc::Sender<()>,
-) -> Result<(), RemoteError> {
-    let hello = Hello {
+/// Returns the hello of a peer that lends nothing.
+#[must_use]
+pub fn hello(address: HostPort) -> Hello {
+    Hello {
         peer: PeerId::random(),
         incarnation: Incarnation::new(1),
         run: None,
@@ -93,8 +89,17 @@ async fn lie(
         mark: None,
         holdings: None,
         traits: RunTraits::default(),
-    };
-    let (welcome, reports, mut orders) = client.open(hello).await?;
+    }
+}
+
+/// Announces the content and stays, whatever is asked.
+async fn lie(
+    client: SessionClient,
+    address: HostPort,
+    holding: Holding,
+    joined: mpsc::Sender<()>,
+) -> Result<(), RemoteError> {
+    let (welcome, reports, mut orders) = client.open(hello(address)).await?;
     let announce = Report::Announce {
         holdings: vec![holding],
         completes_inventory: true,

@@ -30,7 +30,7 @@ pub mod swarm_sim;
 mod terminal;
 
 pub use cluster::{Cluster, ClusterBuilder, Peer, QUICK_TIMING, copy};
-pub use crowd::Crowd;
+pub use crowd::{Crowd, hello};
 pub use eventually::{Stopwatch, eventually, interrupt, is_interrupted, until_interrupted};
 pub use outcome::Outcome;
 pub use program::Program;

@@ -23,6 +23,7 @@ pub(crate) const SHARED: &[Row] = &[
 /// Clients stand on messages; nothing but `client` dials.
 pub(crate) const PROTO: &[Row] = &[
     ("accept", &["opening", "v1"]),
+    ("accounts", &["accept"]),
     ("client", &["dial", "messages", "status", "v1"]),
     ("dial", &["status"]),
     ("frame", &["messages"]),

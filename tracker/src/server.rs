@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use proto::accept::{self, Door, Services};
+use proto::accounts::Accounts;
 use proto::listen::{self, ListenError};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
@@ -44,7 +45,7 @@ pub struct Parts {
 impl Default for Parts {
     fn default() -> Self {
         Self {
-            clock: Clock::system(),
+            clock: Clock::following(),
             journal: None,
             seed: rand::random(),
         }
@@ -156,10 +157,13 @@ impl Tracker {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         let tasks = self.tasks;
         let token = tasks.token().clone();
+        let accounts = Accounts::new();
+        let catalog = CatalogService::server(self.ledger.clone(), tasks.clone(), accounts.clone());
+        let session = SessionService::server(self.ledger.clone(), tasks.clone(), accounts);
         let (grpc, _health) = Services::new()
-            .add(CatalogService::server(self.ledger.clone(), tasks.clone()))
+            .add(catalog)
             .await
-            .add(SessionService::server(self.ledger.clone(), tasks.clone()))
+            .add(session)
             .await
             .add(UpkeepService::server(self.ledger.clone()))
             .await

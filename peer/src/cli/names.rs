@@ -41,12 +41,16 @@ pub(super) async fn list(context: &Context<'_>, args: ListArgs) -> Result<(), Fa
     if args.local {
         return local_list(context).await;
     }
-    let names = listing::all_names(&context.require().await?.client).await?;
-    context.out.json(&Names::new(&names));
+    let (names, removed) = listing::all_published(&context.require().await?.client).await?;
+    context.out.json(&Names::new(&names).with_removed(&removed));
     if names.is_empty() {
         context.out.note(words::no_names_yet());
     } else {
         context.out.table(&show::names(&names));
+    }
+    if !removed.is_empty() {
+        let all: Vec<_> = removed.iter().map(ToString::to_string).collect();
+        context.out.note(&words::removed_pinned(all.join(", ")));
     }
     Ok(())
 }

@@ -14,12 +14,13 @@ use std::time::Duration;
 use clap::Args;
 use proto::RemoteError;
 use proto::client::ControlClient;
+use rustix::process::{Pid, Signal};
 use shared::ErrorCode;
 use shared::json::{Event, WatchLine, WatchedPeer};
 use shared::model::{Timestamp, format_duration};
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -170,21 +171,48 @@ async fn execute(command: &str, line: &WatchLine) -> std::io::Result<()> {
     let mut child = Command::new("sh")
         .arg("-c")
         .arg(command)
+        .process_group(0)
         .env("ENJAMBRE_EVENT", field("event"))
         .env("ENJAMBRE_NAME", field("name"))
         .env("ENJAMBRE_PEER", field("peer"))
         .stdin(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
+    let group = Group::of(&child);
     if let Some(mut input) = child.stdin.take() {
         // A command need not read it.
         drop(input.write_all(format!("{event}\n").as_bytes()).await);
     }
     let status = child.wait().await?;
+    group.leave();
     if status.success() {
         return Ok(());
     }
     Err(std::io::Error::other(format!("it ended with {status}")))
+}
+
+/// The shell of a command and the programs that it has started, which end with it when it is cut short.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(shell: &Child) -> Self {
+        let id = shell.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(Pid::from_raw))
+    }
+
+    /// Lets programs run on that the command has left behind on purpose.
+    fn leave(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Its members may have ended by themselves just now.
+        if let Some(group) = self.0 {
+            let _is_gone = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+    }
 }
 
 /// Returns the text for people; none where another line says it.
@@ -250,4 +278,52 @@ fn text(event: &Event) -> Option<String> {
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a process runs: one that has ended may wait to be reaped.
+    fn runs(pid: &str) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = status.rsplit(") ").next().and_then(|rest| rest.chars().next());
+        !matches!(state, None | Some('Z' | 'X'))
+    }
+
+    async fn until(what: &str, is_so: impl Fn() -> bool) {
+        for _ in 0..1000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{what}: not in time");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_is_cut_short_ends_with_all_that_it_started() {
+        let home = tempfile::tempdir().expect("a directory");
+        let told = home.path().join("pid");
+        let line = WatchLine {
+            at_ms: 0,
+            event: Event::Watching { names: 0, peers: 0 },
+        };
+        let command = format!(
+            "sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait",
+            told.display()
+        );
+        let mut running = Box::pin(async move { execute(&command, &line).await });
+        let started = async {
+            until("it says whom it has started", || told.exists()).await;
+        };
+        tokio::select! {
+            ended = &mut running => panic!("it ended: {ended:?}"),
+            () = started => {}
+        }
+        let pid = std::fs::read_to_string(&told).expect("reads").trim().to_owned();
+        assert!(runs(&pid));
+        drop(running);
+        until("the program ends too", || !runs(&pid)).await;
+    }
 }

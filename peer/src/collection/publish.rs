@@ -3,7 +3,7 @@
 //! A file that lies unchanged in a pack of the revision before is not packed again. Unchanged means that its
 //! bytes are those in the pack: all of them are compared.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File as OpenFile;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -295,7 +295,11 @@ fn pack<'a>(
         });
     }
     let plan = plan(&small);
-    plan.kept.values().for_each(|packed| hold(packed.pack));
+    let kept: BTreeSet<ContentId> = plan.kept.values().map(|packed| packed.pack).collect();
+    for pack in kept {
+        hold(pack);
+        addition.again(pack)?;
+    }
     let mut places = HashMap::with_capacity(files.len());
     for (number, packed) in &plan.kept {
         places.insert(&*readable[*number].path, Data::Packed(packed.pack, packed.offset));

@@ -546,6 +546,27 @@ impl Restoration {
     }
 }
 
+/// Refuses a large file of whose path below the output a part is no directory, but a link to one for example.
+///
+/// The store writes large files by their paths, because it goes on sharing them there, and looks again before
+/// it writes and before it moves them in. Whoever replaces a directory between the look and the writing may
+/// write to the output anyway, and gains a file of bytes that are the publisher's: one that is new, because
+/// none is replaced through a link.
+///
+/// # Errors
+/// When something else is there.
+pub fn require_beneath(output: &Path, file: &Path) -> Result<(), CollectionError> {
+    let Some(below) = file.parent().and_then(|parent| parent.strip_prefix(output).ok()) else {
+        return Ok(());
+    };
+    let mut directory = Directory::open(output).map_err(CollectionError::at_place("open", output))?;
+    for name in below.iter().filter_map(|name| name.to_str()) {
+        let below = directory.go_into(name);
+        directory = below.map_err(CollectionError::at_place("write", file))?;
+    }
+    Ok(())
+}
+
 /// Whether the store writes a large file at its place, where it has taken the room for it.
 fn is_placed(store: &impl FragmentStore, file: &File, place: &Path) -> bool {
     let Data::Whole(content) = file.data else {

@@ -17,7 +17,7 @@ const MOST: usize = 4096;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// What became of the attempts to read from one peer.
+/// Outcomes of the attempts to read from one peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct TrackRecord {
     has_delivered: bool,

@@ -17,7 +17,7 @@ use super::report::{Events, FetchTally, Report, Subject};
 use super::resolve::{Wanted, WantedKind, is_there, locate, no_such_path, resolve};
 use super::spoiled::{MaySpoil as _, unless_spoiled};
 use crate::blocking::{blocking, try_blocking};
-use crate::collection::restore::{Large, Restoration, fragments_of};
+use crate::collection::restore::{Large, Restoration, fragments_of, require_beneath};
 use crate::collection::{CollectionError, read_catalog};
 use store::{DiskStore, Entry, FragmentStore as _, Place, Purpose, Role, StoreError};
 
@@ -445,16 +445,23 @@ async fn fetch_part(context: &Context<'_>, part: &Part) -> Result<(), Failure> {
                     output: large.output.clone(),
                     overwrite: get.overwrite,
                 };
-                let manifest = part.manifest.clone();
-                let prepare = node.with_store(move |store| store.prepare(&manifest, purpose));
+                let (manifest, root, place) =
+                    (part.manifest.clone(), get.output.clone(), large.output.clone());
+                let prepare = node.with_store(move |store| {
+                    require_beneath(&root, &place)?;
+                    Ok::<_, CollectionError>(store.prepare(&manifest, purpose)?)
+                });
                 let entry = prepare.await?;
                 if !entry.held.is_full() {
                     let (all, from) = (entry.manifest.all_fragments(), part.sources.clone());
                     tally.fetch(node, &entry.manifest, all, from, cancel).await?;
                 }
             }
-            let (large, overwrite) = (large.clone(), get.overwrite);
-            let write = move |store: &Arc<DiskStore>| write_large(store, &large, overwrite);
+            let (large, overwrite, root) = (large.clone(), get.overwrite, get.output.clone());
+            let write = move |store: &Arc<DiskStore>| {
+                require_beneath(&root, &large.output)?;
+                Ok::<_, CollectionError>(write_large(store, &large, overwrite)?)
+            };
             is_written = unless_spoiled(node, attempt, write).await?.is_some();
         }
     }

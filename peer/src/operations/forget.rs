@@ -130,11 +130,11 @@ async fn released(node: &Node, content: ContentId) -> Result<(), Failure> {
                 Ok(()) => {}
                 // Other copies are being looked at, or the tracker has not heard of this one yet.
                 Err(error) if error.code() == ErrorCode::Unavailable => {
-                    delay = Some(Failure::from(error));
+                    delay = Some(error);
                     tokio::time::sleep(AGAIN).await;
                     continue;
                 }
-                Err(error) => return Err(Failure::from(error)),
+                Err(error) => return Err(error),
             }
             delay = None;
             // An order that crossed an announce was refused, and an order may be lost with its session.

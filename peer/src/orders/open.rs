@@ -251,7 +251,7 @@ impl OpenOrders {
             .extract_if(.., |_, order| is_waiting(order) && is_meant(&order.assignment));
         let dropped: Vec<Order> = dropped.map(|(_, order)| order).collect();
         for order in dropped {
-            // What was evicted or forgotten takes no room.
+            // An evicted or forgotten content takes no room.
             if why != Leaving::Withdrawn {
                 self.give_back(&order.assignment);
             }

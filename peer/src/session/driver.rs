@@ -420,7 +420,9 @@ impl Driver {
                 let identity = Arc::clone(&self.deps.identity);
                 try_blocking(move || identity.raise_epoch(epoch)).await?;
                 (attempt.was_welcomed, self.was_refused) = (true, false);
-                self.remember(Known::of(attempt.entry, &attempt.tracker)).await;
+                let before = self.known.borrow().clone();
+                let known = Known::of(attempt.entry, &attempt.tracker, before.as_ref());
+                self.remember(known).await;
             }
             Output::CountOn(last) => {
                 let (identity, before) = (Arc::clone(&self.deps.identity), self.deps.identity.incarnation());
@@ -481,11 +483,7 @@ impl Driver {
     }
 
     /// Keeps the addresses for the next start, and for other peers that ask this one.
-    async fn remember(&self, mut new: Known) {
-        if let Some(old) = self.known.borrow().as_ref().filter(|old| old.entry == new.entry) {
-            // Entered by a tracker that was remembered: the webserver that named it is still good to know.
-            new.webserver = new.webserver.or_else(|| old.webserver.clone());
-        }
+    async fn remember(&self, new: Known) {
         if self.known.borrow().as_ref() == Some(&new) {
             return;
         }

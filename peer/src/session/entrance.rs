@@ -26,8 +26,8 @@ const MAX_TRACKERS: usize = 8;
 pub(super) struct Found {
     pub(super) tracker: HostPort,
     pub(super) webserver: Option<HostPort>,
-    /// Other trackers.
-    pub(super) others: Vec<HostPort>,
+    /// Other trackers; none of a tracker that was dialled itself: it knows no others.
+    pub(super) others: Option<Vec<HostPort>>,
 }
 
 /// The way by which a network was entered the last time.
@@ -56,20 +56,21 @@ pub(super) fn ways(entry: &EntryPoint, known: Option<&Known>) -> Vec<EntryPoint>
 }
 
 impl Known {
-    /// Returns the memory of an entry that succeeded.
-    pub(super) fn of(entry: &EntryPoint, found: &Found) -> Self {
+    /// Returns the memory of an entry that succeeded; `before` is the memory until then. A way that names no
+    /// other trackers and no webserver makes none of them worth less.
+    pub(super) fn of(entry: &EntryPoint, found: &Found, before: Option<&Self>) -> Self {
+        let before = before.filter(|before| before.entry == *entry);
+        let known = before
+            .map(|before| before.trackers.as_slice())
+            .unwrap_or_default();
+        let others = found.others.as_deref().unwrap_or(known);
         let mut trackers = vec![found.tracker.clone()];
-        trackers.extend(
-            found
-                .others
-                .iter()
-                .filter(|other| **other != found.tracker)
-                .cloned(),
-        );
+        trackers.extend(others.iter().filter(|other| **other != found.tracker).cloned());
         trackers.truncate(MAX_TRACKERS);
+        let webserver = found.webserver.clone();
         Self {
             entry: entry.clone(),
-            webserver: found.webserver.clone(),
+            webserver: webserver.or_else(|| before?.webserver.clone()),
             trackers,
         }
     }
@@ -146,7 +147,7 @@ async fn ask(way: &EntryPoint) -> Result<Found, RemoteError> {
         EntryPoint::Tracker(tracker) => Ok(Found {
             tracker: tracker.clone(),
             webserver: None,
-            others: Vec::new(),
+            others: None,
         }),
         EntryPoint::Webserver(webserver) => ask_webserver(webserver).await,
         EntryPoint::Peer(peer) => {
@@ -191,7 +192,7 @@ fn first(gateways: &Gateways, must_be_live: bool) -> Option<Found> {
     let tracker = gateways.trackers.iter().find(is_chosen)?.address.clone();
     let others = gateways.trackers.iter().map(|entry| entry.address.clone());
     Some(Found {
-        others: others.filter(|other| *other != tracker).collect(),
+        others: Some(others.filter(|other| *other != tracker).collect()),
         webserver: gateways.webserver.clone(),
         tracker,
     })
@@ -290,9 +291,9 @@ mod tests {
         let found = Found {
             tracker: address("t:2"),
             webserver: Some(address("w:1")),
-            others: vec![address("t:1"), address("t:2")],
+            others: Some(vec![address("t:1"), address("t:2")]),
         };
-        Known::of(&EntryPoint::Peer(address("p:1")), &found)
+        Known::of(&EntryPoint::Peer(address("p:1")), &found, None)
     }
 
     #[test]
@@ -308,6 +309,27 @@ mod tests {
         assert_eq!(ways(&by_peer, None), [by_peer]);
         let other = EntryPoint::Webserver(address("w:1"));
         assert_eq!(ways(&other, Some(&known())), [other]);
+    }
+
+    #[test]
+    fn a_tracker_that_names_no_others_makes_none_forgotten() {
+        let (before, by_peer) = (known(), EntryPoint::Peer(address("p:1")));
+        let entered = |entry: &EntryPoint, others| {
+            let (tracker, webserver) = (address("t:1"), None);
+            let found = Found {
+                tracker,
+                webserver,
+                others,
+            };
+            Known::of(entry, &found, Some(&before))
+        };
+        let after = entered(&by_peer, None);
+        assert_eq!(after.trackers, [address("t:1"), address("t:2")]);
+        assert_eq!(after.webserver, Some(address("w:1")));
+        // A list that was told is believed, and another network is another one.
+        assert_eq!(entered(&by_peer, Some(Vec::new())).trackers, [address("t:1")]);
+        let other = EntryPoint::Tracker(address("t:1"));
+        assert_eq!(entered(&other, None).trackers, [address("t:1")]);
     }
 
     #[test]

@@ -415,10 +415,10 @@ impl Session {
             return Vec::new();
         }
         let judged = self.judge(&order);
-        let judged = judged.and_then(|()| match unread.is_empty() {
-            true => Ok(()),
-            false => Err(Refusal::Unread),
-        });
+        let judged = match unread.is_empty() {
+            true => judged,
+            false => judged.and(Err(Refusal::Unread)),
+        };
         let kept = unread.into_iter().map(|(holder, outcome)| Report::Kept {
             content,
             holder,

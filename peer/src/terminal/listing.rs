@@ -6,7 +6,7 @@ use proto::RemoteError;
 use proto::client::ControlClient;
 use proto::messages::control::{SessionStatus, Status};
 use proto::messages::{List, Locate, Page};
-use shared::model::{ContentRef, Epoch, Listing, Location, PeerId, PeerInfo, PeerMode};
+use shared::model::{ContentRef, Epoch, Listing, Location, NamedRevision, PeerId, PeerInfo, PeerMode};
 
 use super::exit::Failure;
 use crate::words;
@@ -27,17 +27,26 @@ pub struct NetworkView {
 /// # Errors
 /// The tracker's error.
 pub async fn all_names(client: &ControlClient) -> Result<Vec<Listing>, Failure> {
+    Ok(all_published(client).await?.0)
+}
+
+/// Returns all names, and the pinned revisions of those that were removed.
+///
+/// # Errors
+/// The tracker's error.
+pub async fn all_published(client: &ControlClient) -> Result<(Vec<Listing>, Vec<NamedRevision>), Failure> {
     let mut list = List {
         prefix: String::new(),
         page: Page::first(),
     };
-    let mut names = Vec::new();
+    let (mut names, mut removed) = (Vec::new(), Vec::new());
     loop {
         let page = client.network_list(&list).await;
         let page = page.map_err(|error| Failure::of(words::list_names(), &error))?;
         names.extend(page.names);
+        removed.extend(page.removed);
         if !turn_page(&mut list.page, page.next) {
-            return Ok(names);
+            return Ok((names, removed));
         }
     }
 }

@@ -37,6 +37,10 @@ shared::messages! {
     fn list_names() { en: "list the network's names", es: "listar los nombres de la red" }
     fn list_peers() { en: "list the network's peers", es: "listar los nodos de la red" }
     fn list(content) { en: "list {content}", es: "listar {content}" }
+    fn removed_pinned(revisions) {
+        en: "pinned revisions of removed names: {revisions}",
+        es: "revisiones fijadas de nombres retirados: {revisions}"
+    }
     fn no_names_yet() { en: "there are no names in the network yet", es: "aún no hay nombres en la red" }
     fn node_holds_nothing() { en: "the node holds nothing yet", es: "en el nodo aún no hay nada" }
 

@@ -102,6 +102,19 @@ impl Addition {
         store.keep_bytes(bytes, name, fragment_length, &mut |content| self.touch(content))
     }
 
+    /// Adds a content again that is all here: a pack of an earlier revision, maybe one that was only fetched.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownContent`] when it has gone meanwhile; [`StoreError::Index`].
+    pub fn again(&mut self, content: ContentId) -> Result<(), StoreError> {
+        self.touch(content);
+        let slot = self.store.slot(content)?;
+        let index = self.store.index();
+        self.store.change(&index, &slot, |kept| {
+            kept.roles = kept.roles.with(Role::Published, true);
+        })
+    }
+
     /// Keeps the bytes of an upload; see `StagedUpload::keep`.
     ///
     /// # Errors

@@ -117,8 +117,6 @@ impl DiskStore {
         holes: &[Range<u64>],
     ) -> Result<(), StoreError> {
         self.layout.require_foreign(path)?;
-        let index = self.index();
-        let identity = FileIdentity::at(path);
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
         let open = |may_write: bool| {
             let mut options = OpenOptions::new();
@@ -136,11 +134,20 @@ impl DiskStore {
         };
         let file = file.map_err(|error| StoreError::io("open", path)(error).at_output(path))?;
         let failed = |error| StoreError::io("set the time of", path)(error).at_output(path);
-        if let Some(file) = &writable {
-            holes
-                .iter()
-                .try_for_each(|hole| punch(file, hole))
-                .map_err(failed)?;
+        // A hole may have gigabytes: it is read before anybody else has to wait.
+        let before = FileIdentity::of_file(&file).map_err(failed)?;
+        let mut empty = Vec::new();
+        for hole in holes.iter().filter(|_| writable.is_some()) {
+            if is_empty(&file, hole).map_err(failed)? {
+                empty.push(hole);
+            }
+        }
+        let index = self.index();
+        let identity = FileIdentity::at(path);
+        // The look is worth nothing if the file has changed since; then it keeps its room.
+        if let Some(file) = writable.as_ref().filter(|_| identity == Some(before)) {
+            let punched = empty.into_iter().try_for_each(|hole| files::release(file, hole));
+            punched.map_err(failed)?;
         }
         match modified {
             Some(modified) => set_file_metadata(&file, Attributes { mode, modified }),
@@ -237,8 +244,12 @@ pub fn times(modified: ModifiedAt) -> Timestamps {
     }
 }
 
-/// Gives the room of a range back, if the range contains nothing but zeros.
-fn punch(file: &File, hole: &Range<u64>) -> io::Result<()> {
+/// Files whose holes were looked at, by inode.
+#[cfg(test)]
+pub(super) static LOOKED_AT: std::sync::Mutex<Vec<u64>> = std::sync::Mutex::new(Vec::new());
+
+/// Whether a range contains nothing but zeros.
+fn is_empty(file: &File, hole: &Range<u64>) -> io::Result<bool> {
     let mut at = hole.start;
     let mut buffer = vec![0; LOOK];
     while at < hole.end {
@@ -246,11 +257,15 @@ fn punch(file: &File, hole: &Range<u64>) -> io::Result<()> {
         let found = &mut buffer[..length];
         std::os::unix::fs::FileExt::read_exact_at(file, found, at)?;
         if found.iter().any(|byte| *byte != 0) {
-            return Ok(());
+            return Ok(false);
         }
         at += length as u64;
     }
-    files::release(file, hole)
+    #[cfg(test)]
+    if let Ok(mut looked_at) = LOOKED_AT.lock() {
+        looked_at.push(FileIdentity::of_file(file)?.inode);
+    }
+    Ok(true)
 }
 
 /// Reads bytes of held contents, verified, and remembers the last fragments, so that a fragment is read once

@@ -20,7 +20,7 @@ use shared::model::{
 use tokio::sync::broadcast;
 use tracing::warn;
 
-use super::files::{disk_of, free_space};
+use super::files::{FileIdentity, disk_of, free_space};
 use super::handles::{Handles, Part};
 use super::index::Index;
 use super::kept::Kept;
@@ -126,6 +126,16 @@ impl DiskStore {
     /// Sets the bytes that are used for fragments at most from now on; fragments that are there stay.
     pub fn set_capacity(&self, capacity: u64) {
         self.capacity.store(capacity, Ordering::Relaxed);
+    }
+
+    /// Looks at the file in which a content is, and holds no lock meanwhile. Files of the user's may be on a
+    /// disk that does not answer: then this caller waits here, and not with the index's lock, under which the
+    /// look that counts comes a moment later.
+    pub(super) fn look_first(&self, content: ContentId) {
+        let place = self.slots.get(content).map(|slot| slot.kept().place.clone());
+        if let Some(Place::File(path)) = place {
+            let _there = FileIdentity::at(&path);
+        }
     }
 
     /// Locks the index, and with it the right to change records.

@@ -52,6 +52,8 @@ impl FileIdentity {
 
     /// Returns the identity of the regular file at a path, if there is one.
     pub(super) fn at(path: &Path) -> Option<Self> {
+        #[cfg(test)]
+        stuck::wait(path);
         std::fs::metadata(path)
             .ok()
             .filter(Metadata::is_file)
@@ -190,6 +192,12 @@ pub(super) fn reserve(file: &File, range: &Range<u64>) -> io::Result<()> {
 
 /// Renames a file, durably. Replaces a file at `to` only if `overwrite` is set.
 pub(super) fn move_file(from: &Path, to: &Path, overwrite: bool) -> Result<(), StoreError> {
+    rename_file(from, to, overwrite)?;
+    to.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Renames a file; a crash may take that back until its directory is synced.
+pub(super) fn rename_file(from: &Path, to: &Path, overwrite: bool) -> Result<(), StoreError> {
     let result = if overwrite {
         std::fs::rename(from, to)
     } else {
@@ -197,11 +205,10 @@ pub(super) fn move_file(from: &Path, to: &Path, overwrite: bool) -> Result<(), S
     };
     match result {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(StoreError::OutputExists { path: to.to_owned() });
+            Err(StoreError::OutputExists { path: to.to_owned() })
         }
-        other => other.map_err(StoreError::io("create", to))?,
+        other => other.map_err(StoreError::io("create", to)),
     }
-    to.parent().map_or(Ok(()), sync_directory)
 }
 
 fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
@@ -215,8 +222,19 @@ fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// A directory that this thread cannot sync.
+    pub(super) static FAILING: std::cell::RefCell<Option<std::path::PathBuf>> =
+        const { std::cell::RefCell::new(None) };
+}
+
 /// Makes the changes to a directory (files created, renamed or removed) durable.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+    #[cfg(test)]
+    if FAILING.with_borrow(|failing| failing.as_deref() == Some(directory)) {
+        return Err(StoreError::io("sync", directory)(Errno::IO.into()));
+    }
     match data_files::sync_directory(directory) {
         // Some file systems have nothing to sync there.
         Err(error) if error.kind() == ErrorKind::InvalidInput || error.kind() == ErrorKind::Unsupported => {
@@ -256,5 +274,44 @@ pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other.map_err(StoreError::io("remove", path)),
+    }
+}
+
+/// A disk that does not answer, for tests.
+#[cfg(test)]
+pub(super) mod stuck {
+    use std::path::{Path, PathBuf};
+    use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+    static STUCK: Mutex<Vec<(PathBuf, bool)>> = Mutex::new(Vec::new());
+    static CHANGED: Condvar = Condvar::new();
+
+    fn lock() -> MutexGuard<'static, Vec<(PathBuf, bool)>> {
+        STUCK.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets nobody look at a file from now on.
+    pub(crate) fn begin(path: &Path) {
+        lock().push((path.to_owned(), false));
+    }
+
+    /// Whether somebody waits for the file.
+    pub(crate) fn is_awaited(path: &Path) -> bool {
+        lock()
+            .iter()
+            .any(|(stuck, is_awaited)| stuck == path && *is_awaited)
+    }
+
+    pub(crate) fn end(path: &Path) {
+        lock().retain(|(stuck, _)| stuck != path);
+        CHANGED.notify_all();
+    }
+
+    pub(crate) fn wait(path: &Path) {
+        let mut all = lock();
+        while let Some((_, is_awaited)) = all.iter_mut().find(|(stuck, _)| stuck == path) {
+            *is_awaited = true;
+            all = CHANGED.wait(all).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }

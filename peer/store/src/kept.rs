@@ -304,6 +304,9 @@ impl Kept {
     /// Returns the fragments for which room is taken on the disk with the first block of this one: those of
     /// its neighbourhood, unless that was begun before. Only where verified data come is room taken.
     pub(super) fn room_for(&self, index: FragmentIndex) -> Option<FragmentSet> {
+        if self.written.contains_key(&index) {
+            return None;
+        }
         let start = self.manifest.range(index).start / NEIGHBOURHOOD * NEIGHBOURHOOD;
         let end = self.manifest.length().min(start.saturating_add(NEIGHBOURHOOD));
         let mut around = self.manifest.fragments_in(&(start..end));

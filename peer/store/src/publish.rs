@@ -252,6 +252,7 @@ impl DiskStore {
             leaves,
             file,
         } = hashed;
+        self.look_first(manifest.content());
         let mut index = self.index();
         let is_known = index.is_copy(manifest.content(), &file.path)?;
         // The file has these bytes now, whatever it had before.

@@ -22,6 +22,7 @@ impl DiskStore {
     /// Withdraws a fragment that cannot be read, and all fragments that are lost with it.
     pub(super) fn lose(&self, slot: &Slot, index: FragmentIndex) -> Result<StoreError, StoreError> {
         let content = slot.kept().content();
+        self.look_first(content);
         let locked = self.index();
         self.withdraw_lost(&locked, slot)?;
         let mut lost = slot.kept().manifest.no_fragments();

@@ -22,7 +22,17 @@ use super::{Place, Role, Roles, StoreError, strays};
 
 /// Brings index and files into agreement; returns the records.
 pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, StoreError> {
+    let records = index.load()?;
+    let is_live = |path: &Path| {
+        let is_its = |kept: &Kept| matches!(&kept.place, Place::Partial { partial, .. } if partial == path);
+        records.iter().any(is_its)
+    };
     for path in index.temporaries()? {
+        // It was to go with a record that has another place in the end, and the crash came before that.
+        if is_live(&path) {
+            index.remove_temporary(&path)?;
+            continue;
+        }
         // Its disk may be away or read-only: the next start tries again.
         match files::remove(&path) {
             Ok(()) => index.remove_temporary(&path)?,
@@ -31,7 +41,7 @@ pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, S
     }
     let unfinished = index.unfinished()?;
     let mut all = Vec::new();
-    for mut kept in index.load()? {
+    for mut kept in records {
         if unfinished.contains(&kept.content()) && take_back(layout, index, &mut kept)? {
             continue;
         }

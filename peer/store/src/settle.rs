@@ -62,7 +62,7 @@ impl DiskStore {
     pub(super) fn settle_in(
         &self,
         index: &mut Index,
-        next: Kept,
+        mut next: Kept,
         old: Option<&Kept>,
     ) -> Result<Arc<Slot>, StoreError> {
         if let Place::Partial {
@@ -72,7 +72,7 @@ impl DiskStore {
             check_output(&self.layout, output, *overwrite)?;
         }
         self.require_capacity(&next, old)?;
-        if let Some(old) = old {
+        if let Some(old) = old.filter(|old| self.layout.own_data(old) != self.layout.own_data(&next)) {
             note_partial(index, old)?;
         }
         index.insert(&next)?;
@@ -92,7 +92,6 @@ impl DiskStore {
                 return Err(error);
             }
         };
-        let mut next = next;
         next.device = made.disk;
         match old {
             Some(old) => self.replace(index, old, next),

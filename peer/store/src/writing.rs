@@ -29,6 +29,7 @@ use super::{DiskStore, Entry, Place, Purpose, StoreError};
 impl DiskStore {
     /// Makes room for a content, or for more of one that is here: the file that its blocks are written to.
     pub(super) fn prepare_for(&self, manifest: &Manifest, purpose: &Purpose) -> Result<Entry, StoreError> {
+        self.look_first(manifest.content());
         let mut index = self.index();
         let slot = match self.slots.get(manifest.content()) {
             Some(slot) => self.extend(&mut index, slot, manifest, purpose)?,
@@ -91,9 +92,12 @@ impl DiskStore {
         if fresh.is_empty() {
             return Ok(());
         }
-        // After a failed sync it is unknown which of the blocks written since the last one are on disk.
-        self.make_durable(&slot, &fresh)
-            .inspect_err(|_| slot.kept().forget_written())?;
+        // After a failed sync it is unknown which of the blocks written since the last one are on disk, also
+        // of those that are noted as written only now.
+        self.make_durable(&slot, &fresh).inspect_err(|_| {
+            let _no_writes = slot.stop_writing();
+            slot.kept().forget_written();
+        })?;
         let index = self.index();
         if !self.slots.is_current(&slot) {
             // The content has moved or gone meanwhile; that is fine if the fragments are held in its new
@@ -153,13 +157,16 @@ impl DiskStore {
         }
         self.change(index, slot, |kept| kept.identity = Some(identity))?;
         self.layout.require_foreign(&output)?;
-        match files::move_file(&partial, &output, overwrite) {
+        match files::rename_file(&partial, &output, overwrite) {
             // On another disk a copy brings it to its output, without the index's lock.
             Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::CrossesDevices => return Ok(()),
             moved => moved?,
         }
+        // The file is there from now on, whatever becomes of its directory. Should a crash take the renaming
+        // back, the record names a file that is not there, and promises nothing.
+        let synced = output.parent().map_or(Ok(()), files::sync_directory);
         self.change(index, slot, |kept| kept.place = Place::File(output.clone()))?;
         self.handles.close(slot.number);
-        Ok(())
+        synced
     }
 }

@@ -48,10 +48,35 @@ impl Bounds {
         let share = ((all - kept) / 4).max(1);
         Self { all, kept, share }
     }
+
+    /// Returns the places that a caller would need for one more, and that are all taken.
+    #[must_use]
+    pub fn shortage(&self, caller: Caller, taken: Taken) -> Option<Shortage> {
+        if caller != Caller::Own {
+            if taken.by_caller >= self.share {
+                return Some(Shortage::OfAddress);
+            }
+            if taken.by_remotes >= self.all - self.kept {
+                return Some(Shortage::OfRemotes);
+            }
+        }
+        (taken.by_all >= self.all).then_some(Shortage::OfAll)
+    }
+}
+
+/// Numbers of places that are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// By the caller.
+    pub by_caller: usize,
+    /// By all remote callers.
+    pub by_remotes: usize,
+    /// By all callers.
+    pub by_all: usize,
 }
 
 /// Caller, as far as places are concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Caller {
     /// A program on this machine.
     Own,
@@ -105,7 +130,7 @@ pub enum Shortage {
 #[derive(Debug)]
 pub struct Places<H> {
     bounds: Bounds,
-    taken: BTreeMap<PlaceId, Taken<H>>,
+    taken: BTreeMap<PlaceId, Connection<H>>,
     /// Numbers of the places that callers have; none is 0.
     by_caller: BTreeMap<Caller, usize>,
     /// Idle places, the longest idle first.
@@ -116,7 +141,7 @@ pub struct Places<H> {
 }
 
 #[derive(Debug)]
-struct Taken<H> {
+struct Connection<H> {
     caller: Caller,
     handle: H,
     requests: usize,
@@ -156,7 +181,7 @@ impl<H> Places<H> {
         self.falls += 1;
         self.idle.insert((self.falls, id));
         *self.by_caller.entry(caller).or_default() += 1;
-        let place = Taken {
+        let place = Connection {
             caller,
             handle,
             requests: 0,
@@ -208,16 +233,12 @@ impl<H> Places<H> {
     /// Returns the places that the caller would need and that are all taken.
     fn shortage(&self, caller: Caller) -> Option<Shortage> {
         let of = |caller| self.by_caller.get(&caller).copied().unwrap_or(0);
-        if caller != Caller::Own {
-            let remotes = self.taken.len() - of(Caller::Own);
-            if of(caller) >= self.bounds.share {
-                return Some(Shortage::OfAddress);
-            }
-            if remotes >= self.bounds.all - self.bounds.kept {
-                return Some(Shortage::OfRemotes);
-            }
-        }
-        (self.taken.len() >= self.bounds.all).then_some(Shortage::OfAll)
+        let taken = Taken {
+            by_caller: of(caller),
+            by_remotes: self.taken.len() - of(Caller::Own),
+            by_all: self.taken.len(),
+        };
+        self.bounds.shortage(caller, taken)
     }
 
     fn end_longest_idle(&mut self, is_meant: impl Fn(Caller) -> bool) -> Option<H> {

@@ -1,8 +1,8 @@
 //! Requests and replies of the catalogue.
 
 use shared::model::{
-    Asked, Binding, Expectation, FileMetadata, Incarnation, Listing, Location, Manifest, Name, Parts, PeerId,
-    ReplicationTarget, Revision, Whole,
+    Asked, Binding, Expectation, FileMetadata, Incarnation, Listing, Location, Manifest, Name, NamedRevision,
+    Parts, PeerId, ReplicationTarget, Revision, Whole,
 };
 
 use super::types::{asked, metadata_of, peer_id, target, wire_parts, wire_ranges};
@@ -135,6 +135,13 @@ pub struct Published {
     pub names: Vec<Listing>,
     /// Empty on the last page.
     pub next: String,
+    /// Pinned revisions of names in the page's range that were removed.
+    pub removed: Vec<NamedRevision>,
+}
+
+impl Published {
+    /// Limit of pinned revisions of removed names in one page.
+    pub const MAX_REMOVED: usize = 1024;
 }
 
 impl TryFrom<v1::Expectation> for Expectation {
@@ -280,9 +287,12 @@ impl TryFrom<v1::ListReply> for Published {
             })
         };
         let names = wire.names.into_iter().map(name).collect::<Result<_, Invalid>>()?;
+        let removed = wire.removed_pinned.iter().take(Published::MAX_REMOVED);
+        let removed = removed.map(|what| parsed("removed_pinned", what));
         Ok(Self {
             names,
             next: wire.next_page_token,
+            removed: removed.collect::<Result<_, Invalid>>()?,
         })
     }
 }
@@ -297,6 +307,7 @@ impl From<Published> for v1::ListReply {
         Self {
             names: page.names.into_iter().map(listed).collect(),
             next_page_token: page.next,
+            removed_pinned: page.removed.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -5,8 +5,8 @@ use shared::model::{
     SampleOutcome, Source,
 };
 
-use super::types::{content_id, peer_id};
-use super::{Invalid, required, session::words};
+use super::types::{content_id, peer_id, words};
+use super::{Invalid, required};
 use crate::v1;
 use crate::v1::sample_outcome::{Outcome, Proved};
 

@@ -10,7 +10,7 @@ use shared::model::{
 
 use super::types::{
     chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, run_id, source_rank,
-    zone, zone_text,
+    words, zone, zone_text,
 };
 use super::{Invalid, bounded, parsed, required, samples};
 use crate::v1;
@@ -183,12 +183,6 @@ impl TryFrom<v1::ProbeResult> for Report {
             outcome,
         })
     }
-}
-
-/// Words of another program, short enough and without anything that moves a terminal's cursor.
-pub(super) fn words(text: &str) -> String {
-    const MAX_CHARS: usize = 1024;
-    text.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect()
 }
 
 impl TryFrom<v1::Hello> for Hello {

@@ -68,6 +68,12 @@ pub(crate) fn chosen_fragment_length(bytes: u32) -> Result<Option<FragmentLength
     }
 }
 
+/// Words of another program, short enough and without anything that moves a terminal's cursor.
+pub(crate) fn words(text: &str) -> String {
+    const MAX_CHARS: usize = 1024;
+    text.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect()
+}
+
 /// Reads the id of a run; none from peers that have no such ids.
 ///
 /// # Errors

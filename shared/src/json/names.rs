@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::LocatedPeer;
 use crate::model::{
-    Attributes, Binding, FileMetadata, Health, Listing, Location, Name, PeerInfo, RevisionEntry, Timestamp,
+    Attributes, Binding, FileMetadata, Health, Listing, Location, Name, NamedRevision, PeerInfo,
+    RevisionEntry, Timestamp,
 };
 
 /// Fragments times holders in one document: about 10 MB of JSON.
@@ -59,6 +60,10 @@ impl From<&Binding> for Described {
 pub struct Names {
     /// Names in ascending order.
     names: Vec<ListedName>,
+    /// Pinned revisions of names that were removed, such as `a@3`, which keep their contents; absent when
+    /// there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    removed_pinned: Vec<String>,
 }
 
 /// A name and the content that it is bound to.
@@ -255,7 +260,15 @@ impl Names {
         };
         Self {
             names: names.iter().map(listed).collect(),
+            removed_pinned: Vec::new(),
         }
+    }
+
+    /// Adds the pinned revisions of names that were removed.
+    #[must_use]
+    pub fn with_removed(mut self, removed: &[NamedRevision]) -> Self {
+        self.removed_pinned = removed.iter().map(ToString::to_string).collect();
+        self
     }
 }
 

@@ -59,9 +59,9 @@ pub use revision::{
     NamedRevision, NamedRevisionError, PinCount, PinWish, RevisedContent, RevisionEntry, RevisionLimit,
     RevisionLimitError, RevisionState,
 };
-pub use sample::{Received, Remaining, Sample, SampleOutcome};
+pub use sample::{Received, Sample, SampleOutcome};
 pub use session::{
-    Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, NetworkDefaults, Numbered, Order, Report,
-    RunTraits, Source, Welcome,
+    Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, NetworkDefaults, Numbered, Order, Remaining,
+    Report, RunTraits, Source, Welcome,
 };
 pub use time::{Mark, ParseDurationError, Timestamp, format_duration, parse_duration};

@@ -1,7 +1,7 @@
 //! Samples: one block of a copy, which one peer reads from another to see that the copy is there.
 
-use super::fragment::{BLOCK_LENGTH, FragmentIndex, FragmentLength, FragmentSet};
-use super::{ContentId, Digest, Manifest, PeerId, Source};
+use super::fragment::{BLOCK_LENGTH, FragmentIndex, FragmentLength};
+use super::{ContentId, Digest, Manifest, PeerId};
 
 /// One block of a fragment, and everything that is needed to verify it without the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,20 +125,6 @@ pub struct Received {
 impl Received {
     /// Deliveries that one heartbeat reports at most.
     pub const MOST: usize = 256;
-}
-
-/// A copy that remains when a peer drops its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remaining {
-    /// Its holder.
-    pub holder: Source,
-    /// The fragments that it has.
-    pub fragments: FragmentSet,
-}
-
-impl Remaining {
-    /// Copies that one order names at most.
-    pub const MOST: usize = 32;
 }
 
 #[cfg(test)]

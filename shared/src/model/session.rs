@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{
     ContentId, DialFailure, DigestBuckets, Epoch, FragmentLength, FragmentSet, Holder, Holding,
-    HoldingsDigest, HostPort, Incarnation, Manifest, Mark, PeerId, Received, Remaining, ReplicationTarget,
-    RunId, Sample, SampleOutcome, SourceRank, Zone,
+    HoldingsDigest, HostPort, Incarnation, Manifest, Mark, PeerId, Received, ReplicationTarget, RunId,
+    Sample, SampleOutcome, SourceRank, Zone,
 };
 
 /// Identity of a peer; the first message of a session.
@@ -223,6 +223,20 @@ impl From<Holder> for Source {
             rank: holder.rank,
         }
     }
+}
+
+/// A copy that remains when a peer drops its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// Its holder.
+    pub holder: Source,
+    /// The fragments that it has.
+    pub fragments: FragmentSet,
+}
+
+impl Remaining {
+    /// Copies that one order names at most.
+    pub const MOST: usize = 32;
 }
 
 /// Messages of a tracker: orders to a peer, and marks to remember.

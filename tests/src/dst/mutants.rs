@@ -113,7 +113,7 @@ planted! {
     6 "safe mode is none", "tracker/src/state/tick.rs":
         "if self.is_in_safe_mode() {" => "if false {";
     6 "a copy is released, however few would be left", "tracker/src/state/replicas/evictions.rs":
-        "if left < wanted {" => "if false {";
+        "if proved < wanted {" => "if false {";
     6 "a digest is taken for the same whatever it is", "shared/src/model/digest_buckets.rs":
         "(0..BUCKETS).filter(|bucket| self.0[*bucket] != other.0[*bucket])" =>
         "(0..BUCKETS).filter(|bucket| (self.0[*bucket] == 0) != (other.0[*bucket] == 0))";

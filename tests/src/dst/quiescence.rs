@@ -117,7 +117,7 @@ impl World {
         let able = self
             .peers
             .iter()
-            .filter(|peer| peer.is_up)
+            .filter(|peer| peer.is_up && !peer.is_fake)
             .filter(|peer| {
                 let room = peer.store.usage().capacity - peer.store.usage().used;
                 let entry = peer.store.entry(id);

@@ -1,10 +1,10 @@
 //! Service `Catalog`: names, contents and peers.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
+use proto::accounts::{Accounts, Resource};
 use proto::messages::{Gathering, Invalid, List, Locate, Page, Peers, Published, Remove, Rename, types};
 use proto::status::to_status;
 use proto::v1::catalog_server::{Catalog, CatalogServer};
@@ -12,19 +12,16 @@ use proto::{RemoteError, v1};
 use shared::ErrorCode;
 use shared::model::{ContentId, ContentRef, Health, Name, PeerId, PinWish};
 use shared::runtime::{OnExit, Tasks};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{feed, refused};
+use super::{feed, refused, taken};
 use crate::ledger::{Ledger, LedgerError};
 use crate::state::Publish;
 
 /// Time between two messages to a watcher; changes in between are merged.
 const WATCH_PAUSE: Duration = Duration::from_millis(100);
-
-/// Collections that are received at once: each may be 32 MiB until it is journaled.
-const GATHERINGS: usize = 4;
 
 /// Time for all messages of a collection, below the patience of its publisher.
 const GATHERING_DEADLINE: Duration = Duration::from_secs(50);
@@ -37,19 +34,15 @@ const WATCH_ANSWERS: usize = 1;
 pub(crate) struct CatalogService {
     ledger: Ledger,
     tasks: Tasks,
-    /// Permits for collections that are being received.
-    gatherings: Arc<Semaphore>,
-    /// Permits for followers of the feed.
-    followers: Arc<Semaphore>,
+    accounts: Accounts,
 }
 
 impl CatalogService {
-    pub(crate) fn server(ledger: Ledger, tasks: Tasks) -> CatalogServer<Self> {
+    pub(crate) fn server(ledger: Ledger, tasks: Tasks, accounts: Accounts) -> CatalogServer<Self> {
         CatalogServer::new(Self {
             ledger,
             tasks,
-            gatherings: Arc::new(Semaphore::new(GATHERINGS)),
-            followers: Arc::new(Semaphore::new(feed::FOLLOWERS)),
+            accounts,
         })
     }
 }
@@ -75,10 +68,7 @@ impl Catalog for CatalogService {
         &self,
         request: Request<Streaming<v1::PublishCollectionRequest>>,
     ) -> Answer<v1::PublishReply> {
-        let _turn = self.gatherings.try_acquire().map_err(|_| {
-            let why = "the tracker takes in other collections just now; try again in a moment";
-            to_status(&RemoteError::new(ErrorCode::Exhausted, why))
-        })?;
+        let _turn = taken(&self.accounts, &request, Resource::Gathering)?;
         let mut messages = request.into_inner();
         let gathered = tokio::time::timeout(GATHERING_DEADLINE, async {
             let mut gathering = Gathering::default();
@@ -141,10 +131,16 @@ impl Catalog for CatalogService {
             .last()
             .filter(|_| has_more)
             .map(|last| last.binding.name.to_string());
+        let until = names.last().filter(|_| has_more).map(|last| &last.binding.name);
+        let read = |state: &crate::state::State| {
+            state.removed_pins(&prefix, after.as_ref(), until, Published::MAX_REMOVED)
+        };
+        let removed = self.ledger.read(read).await.map_err(refused)?;
         Ok(Response::new(
             Published {
                 names,
                 next: last.unwrap_or_default(),
+                removed,
             }
             .into(),
         ))
@@ -201,10 +197,12 @@ impl Catalog for CatalogService {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::WatchReply, Status>> + Send>>;
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
+        let place = taken(&self.accounts, &request, Resource::Watcher)?;
         let content = types::content_id(&request.into_inner().content_id)?;
         let (answers, stream) = mpsc::channel(WATCH_ANSWERS);
         let (ledger, token) = (self.ledger.clone(), self.tasks.token().clone());
         self.tasks.spawn("watch", OnExit::Continue, async move {
+            let _place = place;
             // The task ends when the content or the watcher goes, or the tracker stops.
             token
                 .run_until_cancelled(watch(ledger, content, answers))
@@ -217,16 +215,12 @@ impl Catalog for CatalogService {
     type EventsStream = Pin<Box<dyn Stream<Item = Result<v1::EventsReply, Status>> + Send>>;
 
     async fn events(&self, request: Request<v1::EventsRequest>) -> Answer<Self::EventsStream> {
+        let place = taken(&self.accounts, &request, Resource::Follower)?;
         let after = request.into_inner().try_into()?;
-        let permit = Arc::clone(&self.followers).try_acquire_owned();
-        let permit = permit.map_err(|_| {
-            let why = "too many follow what changes; try again later";
-            to_status(&RemoteError::new(ErrorCode::Exhausted, why))
-        })?;
         let (answers, stream) = mpsc::channel(feed::PAGES);
         let (ledger, token) = (self.ledger.clone(), self.tasks.token().clone());
         self.tasks.spawn("events", OnExit::Continue, async move {
-            let _permit = permit;
+            let _place = place;
             token
                 .run_until_cancelled(feed::follow(ledger, after, answers))
                 .await

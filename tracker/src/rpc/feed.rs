@@ -10,9 +10,6 @@ use tonic::Status;
 use super::refused;
 use crate::ledger::Ledger;
 
-/// Followers at a time: each costs a stream, and a look at the state whenever something has changed.
-pub(super) const FOLLOWERS: usize = 1024;
-
 /// Pages that wait for a slow follower.
 pub(super) const PAGES: usize = 1;
 

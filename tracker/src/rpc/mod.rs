@@ -5,8 +5,10 @@ mod feed;
 mod session;
 mod upkeep;
 
+use proto::accept::Ends;
+use proto::accounts::{Accounts, Held, Resource};
 use proto::status::to_status;
-use tonic::Status;
+use tonic::{Request, Status};
 
 use crate::ledger::LedgerError;
 
@@ -17,4 +19,10 @@ pub(crate) use upkeep::UpkeepService;
 #[expect(clippy::needless_pass_by_value, reason = "for use in map_err")]
 fn refused(error: LedgerError) -> Status {
     to_status(&error)
+}
+
+/// Takes one of a resource for the caller of a request.
+fn taken<T>(accounts: &Accounts, request: &Request<T>, resource: Resource) -> Result<Held, Status> {
+    let ends = request.extensions().get::<Ends>().copied();
+    accounts.take(ends, resource).map_err(|why| to_status(&why))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use proto::accept::Ends;
+use proto::accounts::{Accounts, Resource};
 use proto::messages::{FromPeer, FromTracker, Invalid};
 use proto::status::to_status;
 use proto::v1;
@@ -16,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::debug;
 
-use super::refused;
+use super::{refused, taken};
 use crate::ledger::{Ledger, LedgerError, Orders};
 use crate::state::{Closing, Origin, SessionId};
 
@@ -34,13 +35,19 @@ const DOWN_MESSAGES: usize = 4;
 pub(crate) struct SessionService {
     ledger: Ledger,
     tasks: Tasks,
+    accounts: Accounts,
 }
 
 type Down = mpsc::Sender<Result<v1::FromTracker, Status>>;
 
 impl SessionService {
-    pub(crate) fn server(ledger: Ledger, tasks: Tasks) -> SessionServer<Self> {
-        SessionServer::new(Self { ledger, tasks }).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    pub(crate) fn server(ledger: Ledger, tasks: Tasks, accounts: Accounts) -> SessionServer<Self> {
+        let service = Self {
+            ledger,
+            tasks,
+            accounts,
+        };
+        SessionServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 }
 
@@ -52,6 +59,7 @@ impl Session for SessionService {
         &self,
         request: Request<Streaming<v1::FromPeer>>,
     ) -> Result<Response<Self::OpenStream>, Status> {
+        let place = taken(&self.accounts, &request, Resource::Session)?;
         let ends = request.extensions().get::<Ends>().copied();
         let origin = ends.map(|Ends { remote, local }| Origin { remote, local });
         let mut up = request.into_inner();
@@ -71,6 +79,7 @@ impl Session for SessionService {
         drop(down.try_send(Ok(FromTracker::Welcome(welcome).into())));
         let (ledger, token) = (self.ledger.clone(), self.tasks.token().clone());
         self.tasks.spawn("session", OnExit::Continue, async move {
+            let _place = place;
             let end = tokio::select! {
                 end = take_reports(&ledger, session, up) => end,
                 end = send_orders(orders, &down) => end,

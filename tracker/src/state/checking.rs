@@ -8,6 +8,9 @@ use super::command::Outcome;
 impl State {
     /// Orders the checks that are due.
     pub(super) fn check_copies(&mut self, now: Timestamp, out: &mut Outcome) {
+        for peer in self.peers.forgive(now, self.timing.doubt) {
+            self.replicas.mark_held_by(peer);
+        }
         let (cx, replicas, rng) = self.context(now);
         for (session, order) in replicas.begin_checks(&cx, rng) {
             out.send(session, order);
@@ -15,10 +18,10 @@ impl State {
     }
 
     /// Takes the result of a check.
-    pub(super) fn checked(&mut self, now: Timestamp, by: PeerId, check: u64, outcome: SampleOutcome) {
+    pub(super) fn checked(&mut self, now: Timestamp, by: PeerId, check: u64, outcome: &SampleOutcome) {
         let (cx, replicas, _) = self.context(now);
         let found = replicas.checked(&cx, by, check, outcome);
-        self.trust(found);
+        self.trust(now, found);
     }
 
     /// Takes back an eviction that a peer did not obey.
@@ -27,17 +30,17 @@ impl State {
         now: Timestamp,
         by: PeerId,
         copy: (ContentId, PeerId),
-        outcome: SampleOutcome,
+        outcome: &SampleOutcome,
     ) {
         let (cx, replicas, _) = self.context(now);
         let found = replicas.take_back(&cx, by, copy, outcome);
-        self.trust(found);
+        self.trust(now, found);
     }
 
     /// Trusts a holder more or less, after what was found of its copies.
-    fn trust(&mut self, found: Option<(PeerId, bool)>) {
+    fn trust(&mut self, now: Timestamp, found: Option<(PeerId, bool)>) {
         if let Some((holder, is_right)) = found
-            && self.peers.note_sample(holder, is_right)
+            && self.peers.note_sample(now, holder, is_right)
         {
             self.replicas.mark_held_by(holder);
         }

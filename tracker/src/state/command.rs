@@ -458,8 +458,18 @@ pub enum Rejection {
     #[error("peer {0} is being drained; call that off first")]
     Draining(PeerId),
     /// No more peers fit.
-    #[error("the tracker knows {0} peers already and takes no more")]
+    #[error("the tracker knows {0} peers already, none of which has gone, and takes no more")]
     TooManyPeers(usize),
+    /// A peer announces too many contents that nobody has published.
+    #[error(
+        "peer {0} announces more contents that nobody has published than the tracker remembers; publish them first, or free them"
+    )]
+    TooMuchUnknown(PeerId),
+    /// A peer has published too much.
+    #[error(
+        "the names and contents that peer {0} has published take up as much of the tracker's memory as those of one peer may; remove some names, or use longer fragments"
+    )]
+    TooMuchPublished(PeerId),
     /// The tracker is being set up.
     #[error("the tracker has not begun its epoch")]
     NotServing,
@@ -506,6 +516,8 @@ impl Coded for Rejection {
             | Self::Name(_) => ErrorCode::InvalidArgument,
             Self::NotItself(_) => ErrorCode::PermissionDenied,
             Self::TooManyPeers(_)
+            | Self::TooMuchUnknown(_)
+            | Self::TooMuchPublished(_)
             | Self::TooManyPins { .. }
             | Self::EpochsUsedUp
             | Self::GenerationsUsedUp

@@ -18,6 +18,7 @@ use super::State;
 use super::command::{Closing, Origin, Outcome, Rejection, SessionId};
 use super::peers::{Contest, Peer};
 use super::record::{Fact, NameFact, Registration};
+use super::replicas::NoRoom;
 
 impl State {
     pub(super) fn open_session(
@@ -41,9 +42,7 @@ impl State {
         // A hello that is refused has changed nothing: only for want of room others are forgotten first.
         let registered = match self.peers.admit(registration.clone()) {
             Err(Rejection::TooManyPeers(_)) => {
-                for lost in self.peers.least_missed() {
-                    self.commit(now, Fact::PeerForgotten(lost), out);
-                }
+                self.make_room_for(now, &registration, out);
                 self.peers.admit(registration)?
             }
             admitted => admitted?,
@@ -77,6 +76,18 @@ impl State {
                 .filter(|origin| !origin.is_here() && hello.address.is_loopback())
                 .map(|origin| origin.remote.to_canonical()),
         })
+    }
+
+    /// Forgets peers that nobody misses, if that makes room for another one.
+    fn make_room_for(&mut self, now: Timestamp, registration: &Registration, out: &mut Outcome) {
+        let keeps = |peer| self.replicas.keeps_anything(peer);
+        let gone = self.peers.make_room_for(registration, keeps);
+        for gone in gone.into_iter().flatten() {
+            if !self.peers.is_lost(gone) {
+                self.replicas.lose_peer(gone);
+            }
+            self.commit(now, Fact::PeerForgotten(gone), out);
+        }
     }
 
     /// Checks that no other run of the peer has a live session, and has that run asked whether it lives.
@@ -125,12 +136,20 @@ impl State {
                 holdings,
                 completes_inventory,
             } => {
+                // A peer that is back may have more than there is room for, and cannot help it: the rest is
+                // not remembered.
+                let is_listing = self.peers.get(peer).is_some_and(Peer::is_listing);
+                let mut has_room = true;
                 for holding in holdings {
                     let (cx, replicas, _) = self.context(now);
-                    let arrived = replicas.announced(&cx, peer, holding);
-                    if arrived > 0 {
-                        self.peers.advance(peer, arrived, now);
+                    match replicas.announced(&cx, peer, holding) {
+                        Ok(0) => {}
+                        Ok(arrived) => self.peers.advance(peer, arrived, now),
+                        Err(NoRoom) => has_room = false,
                     }
+                }
+                if !has_room && !is_listing {
+                    return Err(Rejection::TooMuchUnknown(peer));
                 }
                 if completes_inventory && self.peers.complete_inventory(peer) {
                     let (cx, replicas, rng) = self.context(now);
@@ -151,12 +170,12 @@ impl State {
             }
             Report::Alive { question } => self.peers.prove(peer, question),
             Report::Probed { probe, outcome } => self.probed(now, peer, probe, outcome),
-            Report::Checked { check, outcome } => self.checked(now, peer, check, outcome),
+            Report::Checked { check, outcome } => self.checked(now, peer, check, &outcome),
             Report::Kept {
                 content,
                 holder,
                 outcome,
-            } => self.kept(now, peer, (content, holder), outcome),
+            } => self.kept(now, peer, (content, holder), &outcome),
             Report::Unreached { peer: subject, error } => {
                 tracing::debug!(%peer, %subject, error, "a reader could not dial a peer");
                 self.peers.unreached(subject, now);
@@ -181,8 +200,8 @@ impl State {
     pub(super) fn lose(&mut self, now: Timestamp, peer: PeerId, why: Closing, out: &mut Outcome) {
         let session = self.peers.session_of(peer);
         // A peer that is drained comes back as one that is drained.
-        let has_told = |known: &Peer| known.has_told() && known.mode() == PeerMode::Active;
-        let is_visitor = self.peers.get(peer).is_some_and(has_told) && !self.replicas.keeps_anything(peer);
+        let is_known = |known: &Peer| known.is_known_whole() && known.mode() == PeerMode::Active;
+        let is_visitor = self.peers.get(peer).is_some_and(is_known) && !self.replicas.keeps_anything(peer);
         let fact = match is_visitor {
             true => Fact::VisitorGone(peer),
             false => Fact::PeerGone(peer),

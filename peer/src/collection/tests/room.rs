@@ -5,9 +5,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use shared::collection::{Attributes, Builder, Data, File, Mode, ModifiedAt, Selection};
 use shared::model::ContentId;
-use store::Room;
+use store::{FragmentStore as _, Purpose, Role, Room};
 
-use super::super::restore::Restoration;
+use super::super::restore::{Restoration, require_beneath};
 use super::{Node, usual};
 
 fn attributes() -> Attributes {
@@ -104,4 +104,52 @@ fn a_restoration_that_ends_early_leaves_modes_as_they_were() {
         (mode("out"), mode("out/b"), mode("out/empty")),
         (0o555, 0o500, 0o555)
     );
+}
+
+#[test]
+fn packs_that_were_only_fetched_are_published_with_the_next_revision() {
+    let node = usual();
+    let before = node.add(&Selection::default(), None).expect("added");
+    let packs: Vec<ContentId> = before.parts().to_vec();
+    assert!(!packs.is_empty());
+    for pack in &packs {
+        let manifest = node.store.entry(*pack).expect("here").manifest;
+        let purpose = Purpose::Collected {
+            role: Role::Fetched,
+            name: None,
+            fragments: manifest.all_fragments(),
+        };
+        node.store.prepare(&manifest, purpose).expect("it is here");
+        node.store.release(*pack, Role::Published).expect("it was added");
+    }
+    let roles = |pack: &ContentId| node.store.entry(*pack).expect("here").roles;
+    assert!(
+        packs
+            .iter()
+            .all(|pack| !roles(pack).published && roles(pack).fetched)
+    );
+    node.write("new", b"of the next revision");
+    let after = node.add(&Selection::default(), Some(&before)).expect("added");
+    let shared = after.parts().iter().filter(|part| packs.contains(part)).count();
+    assert!(shared > 0, "nothing was packed anew that is here");
+    assert!(after.parts().iter().all(|part| roles(part).published));
+}
+
+#[test]
+fn a_large_file_goes_through_no_link_below_the_output() {
+    let home = tempfile::tempdir().expect("a directory");
+    let at = |path: &str| home.path().join(path);
+    fs::create_dir_all(at("out/real/deep")).expect("made");
+    fs::create_dir_all(at("elsewhere/deep")).expect("made");
+    std::os::unix::fs::symlink(at("elsewhere"), at("out/link")).expect("links");
+    std::os::unix::fs::symlink(at("out"), at("way")).expect("links");
+    for inside in ["out/file", "out/real/file", "out/real/deep/file", "out"] {
+        require_beneath(&at("out"), &at(inside)).expect(inside);
+    }
+    // The user's own way to the output is the user's.
+    require_beneath(&at("way"), &at("way/real/file")).expect("a way");
+    for led_astray in ["out/link/file", "out/link/deep/file", "out/missing/file"] {
+        let refused = require_beneath(&at("out"), &at(led_astray)).expect_err(led_astray);
+        assert!(refused.to_string().contains(led_astray), "{refused}");
+    }
 }

@@ -280,6 +280,12 @@ pub(super) const FETCHES: &[(&str, &str)] = &[
         "superada: otros han cambiado el nombre desde la revisión {base}, a la que iba a seguir esta publicación ({reason}); mire la suya, y añada el archivo otra vez si debe reemplazarla",
     ),
     ("nothing came for too long", "no llegó nada en demasiado tiempo"),
+    ("nothing came in time", "no llegó nada a tiempo"),
+    ("the holder sent nothing", "el nodo que lo tiene no envió nada"),
+    (
+        "a copy that is to remain could not be read",
+        "no se pudo leer una copia que tiene que quedar",
+    ),
     (
         "block {} of fragment {} was not asked for",
         "el bloque {} del fragmento {} no se había pedido",

@@ -288,6 +288,7 @@ pub(super) const ACTS: &[(&str, &str)] = &[
     ("list", "listar"),
     ("lock", "bloquear"),
     ("look at", "examinar"),
+    ("give back room in", "devolver sitio de"),
     ("make room in", "hacer sitio en"),
     ("open", "abrir"),
     ("read", "leer"),

@@ -170,24 +170,32 @@ pub(super) const REFUSALS: &[(&str, &str)] = &[
         "el nodo {0} se está vaciando; anule eso antes",
     ),
     (
-        "the tracker knows {0} peers already and takes no more",
-        "el tracker ya conoce {0} nodos y no admite más",
+        "the tracker knows {0} peers already, none of which has gone, and takes no more",
+        "el tracker ya conoce {0} nodos, ninguno de los cuales se ha ido, y no admite más",
     ),
     (
         "the tracker has not begun its epoch",
         "el tracker aún no ha empezado su época",
     ),
     (
-        "the tracker takes in other collections just now; try again in a moment",
-        "el tracker está recibiendo otros directorios; inténtelo dentro de un momento",
+        "this address has as many requests of this kind under way as it may; end some, or try again later",
+        "esta dirección tiene en curso tantas solicitudes de este tipo como puede; termine alguna o inténtelo más tarde",
+    ),
+    (
+        "as many requests of this kind are under way as there can be; try again later",
+        "hay en curso tantas solicitudes de este tipo como puede haber; inténtelo más tarde",
+    ),
+    (
+        "peer {0} announces more contents that nobody has published than the tracker remembers; publish them first, or free them",
+        "el nodo {0} anuncia más contenidos que nadie ha publicado de los que el tracker recuerda; publíquelos antes o libérelos",
+    ),
+    (
+        "the names and contents that peer {0} has published take up as much of the tracker's memory as those of one peer may; remove some names, or use longer fragments",
+        "los nombres y contenidos que ha publicado el nodo {0} ocupan tanta memoria del tracker como pueden los de un nodo; quite algunos nombres o use fragmentos más largos",
     ),
     (
         "the parts of the collection did not come in time",
         "las partes del directorio no llegaron a tiempo",
-    ),
-    (
-        "too many follow what changes; try again later",
-        "demasiados siguen los cambios; inténtelo más tarde",
     ),
     ("no page ended there", "ninguna página acababa ahí"),
     ("no hello came", "el nodo no se presentó"),

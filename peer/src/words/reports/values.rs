@@ -38,6 +38,11 @@ pub(super) const VALUES: &[(&str, &str)] = &[
         "must have 16 bytes, or none",
         "tiene que tener 16 bytes, o ninguno",
     ),
+    ("must have 32 bytes", "tiene que tener 32 bytes"),
+    (
+        "the content has no such block",
+        "el contenido no tiene ese bloque",
+    ),
     ("must be from 1 ms to one day", "tiene que ser de 1 ms a un día"),
     ("must be at least 1", "tiene que ser al menos 1"),
     (

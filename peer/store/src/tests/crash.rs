@@ -9,9 +9,10 @@ use std::sync::atomic::AtomicBool;
 use shared::model::{Attributes, FileMetadata, Mode, ModifiedAt, Name};
 use tempfile::TempDir;
 
-use super::super::files::move_file;
+use super::super::files::{FAILING, move_file};
 use super::super::fixture::{Content, files_below};
 use super::super::settle::note_partial;
+use super::super::slot::Slot;
 use super::super::{
     Addition, DiskStore, FragmentStore as _, Place, Publication, PublicationState, Purpose, Role, StoreError,
 };
@@ -274,6 +275,80 @@ fn between_the_index_entry_of_a_new_place_and_the_end_of_the_old_one() {
     assert_eq!(store.entry(content.id()).expect("kept").place, Place::Store);
     drop(store);
     assert_recovers(&node, &content, &[]);
+}
+
+#[test]
+fn a_note_about_a_file_that_a_record_still_names_deletes_nothing() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let store = node.open();
+    store
+        .prepare(&content.manifest, content.fetched(&node.path("output"), false))
+        .expect("fits");
+    content.fill(&store, &[0]);
+    let old = store.slot(content.id()).expect("kept").kept().clone();
+    let partial = store.layout.own_data(&old).expect("it has one");
+    // The content was to get another place, and the crash came before its record had it.
+    note_partial(&store.index(), &old).expect("writes");
+    drop(store);
+    let store = node.open();
+    assert!(partial.exists(), "the fragment that is held is in it");
+    assert_eq!(content.held(&store), [0]);
+    content.fill(&store, &[1, 2]);
+    drop(store);
+    assert_recovers(&node, &content, &[0, 1, 2]);
+}
+
+#[test]
+fn an_output_whose_directory_cannot_be_synced_is_served_all_the_same() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (store, output) = (node.open(), node.path("output"));
+    store
+        .prepare(&content.manifest, content.fetched(&output, false))
+        .expect("fits");
+    content.fill(&store, &[0, 1]);
+    let directory = output.parent().expect("it has one").to_owned();
+    FAILING.set(Some(directory));
+    content.write(&store, 2).expect("writes");
+    let failed = content.commit(&store, 2).expect_err("not synced");
+    FAILING.set(None);
+    assert!(matches!(failed, StoreError::Io { act: "sync", .. }), "{failed}");
+    assert_eq!(fs::read(&output).expect("reads"), content.bytes);
+    assert_eq!(content.held(&store), [0, 1, 2]);
+    assert_eq!(
+        store.entry(content.id()).expect("kept").place,
+        Place::File(output.clone())
+    );
+    store
+        .prepare(&content.manifest, content.fetched(&output, false))
+        .expect("it is here");
+    drop(store);
+    assert_recovers(&node, &content, &[0, 1, 2]);
+}
+
+#[test]
+fn a_block_that_is_noted_after_a_failed_sync_is_forgotten_too() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let store = node.open();
+    store
+        .prepare(&content.manifest, content.fetched(&node.path("output"), false))
+        .expect("fits");
+    content.write(&store, 0).expect("writes");
+    let is_written = |slot: &Slot| slot.kept().fresh(std::slice::from_ref(content.proof(0))).is_ok();
+    let slot = store.slot(content.id()).expect("kept");
+    let partial = store.layout.own_data(&slot.kept()).expect("it has one");
+    // The sync finds that the file is gone, as it would find a broken disk.
+    fs::remove_file(&partial).expect("removes");
+    std::thread::scope(|scope| {
+        let writing = slot.begin_writing();
+        let committing = scope.spawn(|| content.commit(&store, 0));
+        for _ in 0..50 {
+            assert!(is_written(&slot), "a block may be noted just now");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        drop(writing);
+        committing.join().expect("ends").expect_err("the file is gone");
+    });
+    assert!(!is_written(&slot), "nobody knows what is on the disk");
 }
 
 #[test]

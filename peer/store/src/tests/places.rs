@@ -11,6 +11,8 @@ use shared::collection::{Mode, ModifiedAt};
 use shared::model::FragmentLength;
 use shared::{Coded as _, ErrorCode};
 
+use super::super::collected::LOOKED_AT;
+use super::super::files::stuck;
 use super::super::fixture::Content;
 use super::super::handles::Part;
 use super::super::{DiskStore, FragmentStore as _, Place, StoreError, verify_fragment};
@@ -228,4 +230,72 @@ fn an_output_whose_directory_is_removed_fails_as_a_place() {
             );
         }
     }
+}
+
+#[test]
+fn holes_are_read_before_anybody_has_to_wait() {
+    let node = Node::new();
+    let content = Content::new(300_000, 1);
+    let path = node.path("sparse");
+    let mut bytes = content.bytes.clone();
+    bytes[65_536..196_608].fill(0);
+    let content = Content::cut(bytes, FragmentLength::MIN);
+    node.add(&path, &content);
+    let inode = fs::metadata(&path).expect("there").ino();
+    let has_looked = || LOOKED_AT.lock().is_ok_and(|looked_at| looked_at.contains(&inode));
+    std::thread::scope(|scope| {
+        let index = node.store.index();
+        let hole = 65_536..196_608;
+        let setting = scope.spawn(|| {
+            let modified = ModifiedAt::new(1_700_000_000, 0).expect("a time");
+            let (mode, holes) = (Mode::of(0o600), [hole]);
+            node.store
+                .set_metadata(content.id(), &path, mode, Some(modified), &holes)
+        });
+        for _ in 0..1000 {
+            if has_looked() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let looked = has_looked();
+        drop(index);
+        setting.join().expect("ends").expect("set");
+        assert!(looked, "it waited for the index first");
+    });
+    assert!(
+        fs::metadata(&path).expect("there").blocks() * 512 < 300_000,
+        "the hole is one"
+    );
+    (0..5).for_each(|n| content.read(&node.store, n).expect("it is shared still"));
+}
+
+#[test]
+fn a_disk_that_does_not_answer_holds_up_only_who_needs_it() {
+    let (node, content, other) = (Node::new(), Content::new(100_000, 1), Content::new(100_000, 2));
+    let path = node.path("file");
+    node.add(&path, &content);
+    stuck::begin(&path);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| node.store.prepare(&content.manifest, content.assigned(&[0])));
+        let working = scope.spawn(|| {
+            while !stuck::is_awaited(&path) {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            node.store
+                .prepare(&other.manifest, other.assigned(&[0, 1]))
+                .map(drop)
+        });
+        for _ in 0..1000 {
+            if working.is_finished() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let (is_done, waits) = (working.is_finished(), !waiting.is_finished());
+        stuck::end(&path);
+        assert!(is_done && waits, "the index is locked by a look at a file");
+        working.join().expect("ends").expect("fits");
+        waiting.join().expect("ends").expect("fits");
+    });
 }

@@ -169,6 +169,7 @@ impl Feed {
         let known = content.and_then(|id| names.content(id));
         if let Some(known) = known.filter(|known| !known.last_sent().is_empty()) {
             self.fresh.entry(known.id()).or_default().insert(name.clone());
+            self.dirty.insert(known.id());
         }
     }
 

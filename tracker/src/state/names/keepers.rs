@@ -261,7 +261,7 @@ impl Many {
             Some(_) => self.names.get(name).cloned(),
             None => self.names.remove(name),
         };
-        // What comes is counted first: a publisher that stays is never gone in between.
+        // The new part is counted first: a publisher that stays is never gone in between.
         if let Some(now) = &now {
             *self.targets.entry(now.target).or_default() += 1;
             for peer in now.publishers.as_slice() {

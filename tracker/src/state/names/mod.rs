@@ -10,6 +10,7 @@
 
 mod keepers;
 mod name_history;
+mod published;
 mod publishing;
 mod revisions;
 mod snapshot;
@@ -25,6 +26,7 @@ use shared::model::{
 use super::record::{Fact, NameFact, Past};
 use super::steps::visited;
 use keepers::{Contribution, Keepers};
+use published::Published;
 
 pub(crate) use keepers::Shape;
 pub(crate) use name_history::{Bound, Hold, NameHistory, Publishers, Revised};
@@ -40,6 +42,7 @@ const GENERATION: u64 = 1_000_000;
 pub(crate) struct Names {
     names: BTreeMap<Name, NameHistory>,
     contents: BTreeMap<ContentId, Content>,
+    published: Published,
     bound: usize,
     limit: RevisionLimit,
     floor: Revision,
@@ -157,6 +160,7 @@ impl Default for Names {
         Self {
             names: BTreeMap::new(),
             contents: BTreeMap::new(),
+            published: Published::default(),
             bound: 0,
             limit: RevisionLimit::ONE,
             floor: Revision::NONE,
@@ -262,6 +266,16 @@ impl Names {
     pub(crate) fn contents_after(&self, id: Option<ContentId>) -> impl Iterator<Item = ContentId> + '_ {
         let from = id.map_or(Edge::Unbounded, Edge::Excluded);
         visited(self.contents.range((from, Edge::Unbounded))).map(|(id, _)| *id)
+    }
+
+    /// Returns the names from `prefix` on, or after `after`, with their histories.
+    pub(crate) fn histories_from<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a Name>,
+    ) -> impl Iterator<Item = (&'a Name, &'a NameHistory)> {
+        let from = after.map_or(Edge::Included(prefix), |after| Edge::Excluded(after.as_str()));
+        visited(self.names.range::<str, _>((from, Edge::Unbounded)))
     }
 
     /// Returns the names that begin with `prefix` and come after `after`, in ascending order.
@@ -579,8 +593,12 @@ impl Names {
     /// Updates one content after the history of a name has changed; returns the content if no name keeps it.
     fn settle(&mut self, id: ContentId, name: &Name) -> Option<(ContentId, u32)> {
         let content = self.contents.get_mut(&id)?;
+        let before = published::bytes_of(&content.manifest, content.keepers.len());
+        self.published.take(content.keepers.publishers(), before);
         let now = Contribution::of(self.names.get(name), id);
         if content.keepers.set(name, now, id, |name| self.names.get(name)) {
+            let after = published::bytes_of(&content.manifest, content.keepers.len());
+            self.published.add(content.keepers.publishers(), after);
             return None;
         }
         let fragments = content.manifest.fragment_count();

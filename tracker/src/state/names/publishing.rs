@@ -46,6 +46,9 @@ impl Names {
         let is_repeated = revision == bound.as_ref().map_or(Revision::NONE, |bound| bound.revision);
         // A repetition may come late, and the peer's announces since then are newer.
         let is_new = !is_repeated || self.can_be_published_by(&publish.name, publish.publisher);
+        if !is_repeated && self.published.is_beyond(publish) {
+            return Err(Rejection::TooMuchPublished(publish.publisher));
+        }
         let fact = is_new.then(|| Fact::Published {
             name: publish.name.clone(),
             revision,

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
+use std::time::Duration;
 
-use shared::model::{PeerId, RunId};
+use shared::model::{PeerId, RunId, Timestamp};
 
 use super::copies::Run;
 use super::{Peer, Peers};
@@ -92,17 +93,29 @@ impl Peers {
     }
 
     /// Counts a sample that was right or wrong; returns whether the peer is trusted or distrusted since.
-    pub(crate) fn note_sample(&mut self, holder: PeerId, is_right: bool) -> bool {
+    pub(crate) fn note_sample(&mut self, now: Timestamp, holder: PeerId, is_right: bool) -> bool {
         let Some(peer) = self.peers.get_mut(&holder) else {
             return false;
         };
         let was_distrusted = peer.is_distrusted();
         peer.lies = if is_right { 0 } else { peer.lies.saturating_add(1) };
+        peer.lied_at = now;
         let has_changed = was_distrusted != peer.is_distrusted();
         if has_changed && !was_distrusted {
             tracing::warn!(%holder, "a peer does not have what it says it holds; its copies count when they are proved");
         }
         has_changed
+    }
+
+    /// Trusts peers again that were found to lie, and have not been for some time; returns them. They may have
+    /// lost what they had, and have said so since.
+    pub(crate) fn forgive(&mut self, now: Timestamp, after: Duration) -> Vec<PeerId> {
+        let is_over = |peer: &&mut Peer| peer.is_distrusted() && peer.lied_at.after(after) <= now;
+        let forgiven = self.peers.values_mut().filter(is_over).map(|peer| {
+            peer.lies = 0;
+            peer.id()
+        });
+        forgiven.collect()
     }
 
     /// Checks that a call in a peer's name comes from the run that has its session. Peers of earlier versions

@@ -55,7 +55,7 @@ impl Peers {
             return false;
         };
         let is_news = peer.inventory.take().is_some();
-        peer.has_told = true;
+        (peer.has_told, peer.is_new) = (true, false);
         self.waits_no_longer_for(id);
         is_news
     }

@@ -27,6 +27,7 @@ use std::time::Duration;
 use shared::model::{PeerId, PeerMode, Timestamp};
 
 use super::{Life, Peer, Peers};
+use crate::state::record::Registration;
 use crate::state::steps::visited;
 use crate::timing::Timing;
 
@@ -36,7 +37,7 @@ const FEW: usize = 2;
 /// Share of the peers in a large cluster that may do so: one of this many.
 const ONE_OF: usize = 50;
 
-/// Lost peers that are forgotten together to make room: looking for them takes a look at all peers.
+/// Peers that are forgotten together to make room: looking for them takes a look at all peers.
 const FORGOTTEN_AT_ONCE: usize = 256;
 
 /// Time for which a peer is remembered that has gone and kept nothing: long enough to look who was there.
@@ -63,6 +64,7 @@ impl Peers {
     pub(crate) fn begin_run(&mut self, now: Timestamp, away: &BTreeSet<PeerId>, timing: &Timing) {
         self.ticked_at = now;
         let mut waiting_for = BTreeSet::new();
+        self.peers.values_mut().for_each(|peer| peer.is_new = false);
         for (id, peer) in self.peers.iter_mut().filter(|(_, peer)| !peer.is_lost()) {
             peer.life = Life::Suspect { since: now };
             self.touched.push(*id);
@@ -210,24 +212,38 @@ impl Peers {
         self.iter().filter(is_old).map(Peer::id).collect()
     }
 
-    /// Returns the lost peers that are forgotten first when there is no room for another one: those that
-    /// kept nothing or left, before those that went silent, before those in a mode that is to outlive them;
-    /// and the longest lost before others.
-    pub(crate) fn least_missed(&self) -> Vec<PeerId> {
-        let missed = |peer: &Peer| match peer.life {
-            Life::Lost { since } => {
-                let has_mode = peer.mode != PeerMode::Active;
-                Some((has_mode, !(peer.kept_nothing || peer.has_left), since, peer.id()))
-            }
-            Life::Live { .. } | Life::Suspect { .. } => None,
+    /// Returns the peers that are to be forgotten so that there is room for another one: those that left or
+    /// have nothing, lost or just without a session, before lost ones that went silent; in both kinds those
+    /// in a mode that is to outlive them last; and the longest gone before others. Peers with a session stay,
+    /// and so do those that may come back with something: `keeps` says of a peer whether it is known to keep
+    /// anything. None when there is no room all the same.
+    pub(crate) fn make_room_for(
+        &self,
+        registration: &Registration,
+        keeps: impl Fn(PeerId) -> bool,
+    ) -> Option<Vec<PeerId>> {
+        let missed = |peer: &Peer| {
+            let is_active = peer.mode == PeerMode::Active;
+            let (is_missed, since) = match peer.life {
+                // It takes no place of those that are there.
+                Life::Lost { .. } if self.is_full() => return None,
+                Life::Lost { since } => (!(peer.kept_nothing || peer.has_left && is_active), since),
+                Life::Suspect { since } => {
+                    let has_nothing = peer.session.is_none() && peer.is_known_whole() && !keeps(peer.id());
+                    (!has_nothing.then_some(true)?, since)
+                }
+                Life::Live { .. } => return None,
+            };
+            Some((is_missed, !is_active, since, peer.id()))
         };
-        let mut lost: Vec<_> = self.iter().filter_map(missed).collect();
-        if lost.len() > FORGOTTEN_AT_ONCE {
-            lost.select_nth_unstable(FORGOTTEN_AT_ONCE);
-            lost.truncate(FORGOTTEN_AT_ONCE);
+        let mut gone: Vec<_> = self.iter().filter_map(missed).collect();
+        if gone.len() > FORGOTTEN_AT_ONCE {
+            gone.select_nth_unstable(FORGOTTEN_AT_ONCE);
+            gone.truncate(FORGOTTEN_AT_ONCE);
         }
-        lost.sort_unstable();
-        lost.into_iter().map(|(.., id)| id).collect()
+        gone.sort_unstable();
+        let gone: Vec<_> = gone.into_iter().map(|(.., id)| id).collect();
+        self.has_room_without(&gone, registration).then_some(gone)
     }
 
     /// Counts silent peers to notice an outage: once a tick, after overdue peers were given up.

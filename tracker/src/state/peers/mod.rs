@@ -36,15 +36,23 @@ use reach::{Probe, Reachability};
 pub(crate) use maintenance_holdings::facts_of_maintenance;
 pub(crate) use reach::Standing;
 
-/// Limit of peers: every tick looks at their leases one by one. Lost ones count only as long as there is
-/// room.
+/// Limit of peers that are not lost: every tick looks at their leases one by one.
 pub(crate) const MAX_PEERS: usize = 20_000;
+
+/// Limit of the bytes that are remembered of all peers, lost ones among them: the journal's snapshots have
+/// them. As many peers as there may be fit, with the longest addresses and zones.
+pub(crate) const MOST_REMEMBERED: usize = 20 << 20;
+
+/// Bytes that are remembered of a peer, besides its address and its zone.
+pub(crate) const PEER_BYTES: usize = 512;
 
 /// All peers, by id.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     peers: BTreeMap<PeerId, Peer>,
     sessions: BTreeMap<SessionId, PeerId>,
+    /// Bytes that are remembered of all peers.
+    remembered: usize,
     /// Peers that are not lost.
     rings: Rings,
     /// Peers that may have changed since the last event.
@@ -88,12 +96,16 @@ pub(crate) struct Peer {
     /// Traits of its latest run.
     traits: RunTraits,
     reach: Reachability,
+    /// Whether it was first seen in this run of the tracker: nothing is known of it from before.
+    is_new: bool,
     /// Whether it has said everything that it holds, in this run of the tracker.
     has_told: bool,
     /// Whether it is lost and kept nothing.
     kept_nothing: bool,
     /// Samples of its copies in a row that were not right.
     lies: u8,
+    /// Time of the latest sample.
+    lied_at: Timestamp,
     /// The latest copy of its data directory that was refused.
     copied: Option<Copied>,
 }
@@ -200,8 +212,10 @@ impl Peer {
         self.traits.is_transient
     }
 
-    pub(crate) const fn has_told(&self) -> bool {
-        self.has_told
+    /// Whether the tracker knows all that there is to know of its holdings: it has told them, or has never
+    /// had time to tell any.
+    pub(crate) const fn is_known_whole(&self) -> bool {
+        self.has_told || self.is_new
     }
 
     pub(crate) const fn has_left(&self) -> bool {
@@ -255,8 +269,18 @@ impl Peers {
         &self.rings
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.peers.len()
+    /// Whether there are as many peers as there may be, lost ones not counted.
+    fn is_full(&self) -> bool {
+        self.rings.len() >= MAX_PEERS
+    }
+
+    /// Whether one more peer may be known when these are forgotten.
+    fn has_room_without(&self, gone: &[PeerId], registration: &Registration) -> bool {
+        let gone = gone.iter().filter_map(|id| self.get(*id));
+        let present = gone.clone().filter(|peer| !peer.is_lost()).count();
+        let freed: usize = gone.map(|peer| bytes_of(&peer.registration)).sum();
+        let remembered = self.remembered + bytes_of(registration) - freed;
+        self.rings.len() - present < MAX_PEERS && remembered <= MOST_REMEMBERED
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> + Clone {
@@ -324,7 +348,9 @@ impl Peers {
                 }
                 known.registration == registration && !known.is_lost()
             }
-            None if self.count() >= MAX_PEERS => return Err(Rejection::TooManyPeers(MAX_PEERS)),
+            None if !self.has_room_without(&[], &registration) => {
+                return Err(Rejection::TooManyPeers(MAX_PEERS));
+            }
             None => false,
         };
         Ok((!is_known).then_some(Fact::PeerRegistered(registration)))
@@ -386,6 +412,8 @@ impl Peers {
         let id = registration.peer;
         self.rings.insert(id);
         self.touch(id);
+        self.remembered += bytes_of(&registration);
+        self.remembered -= self.get(id).map_or(0, |known| bytes_of(&known.registration));
         match self.peers.get_mut(&id) {
             Some(peer) => {
                 if peer.registration.address != registration.address {
@@ -413,9 +441,11 @@ impl Peers {
                     has_left: false,
                     traits: RunTraits::default(),
                     reach: Reachability::new(),
+                    is_new: true,
                     has_told: false,
                     kept_nothing: false,
                     lies: 0,
+                    lied_at: Timestamp::default(),
                     copied: None,
                 };
                 self.peers.insert(id, peer);
@@ -455,6 +485,7 @@ impl Peers {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.life = Life::Lost { since: at };
             (peer.kept_nothing, peer.has_told, peer.reach) = (kept_nothing, false, Reachability::new());
+            peer.is_new &= kept_nothing;
             peer.inventory = None;
             self.rings.remove(id);
             if let Some(session) = peer.session.take() {
@@ -472,12 +503,12 @@ impl Peers {
 
     fn forget(&mut self, id: PeerId) {
         self.rings.remove(id);
-        if let Some(Peer {
-            session: Some(session),
-            ..
-        }) = self.peers.remove(&id)
-        {
-            self.sessions.remove(&session.id);
+        self.waits_no_longer_for(id);
+        if let Some(peer) = self.peers.remove(&id) {
+            self.remembered -= bytes_of(&peer.registration);
+            if let Some(session) = peer.session {
+                self.sessions.remove(&session.id);
+            }
         }
     }
 
@@ -631,6 +662,13 @@ impl Peers {
                 (_, None) => {}
             }
         }
+        let remembered: usize = self.iter().map(|peer| bytes_of(&peer.registration)).sum();
+        require(remembered == self.remembered, || {
+            format!(
+                "{remembered} bytes are remembered of peers, not {}",
+                self.remembered
+            )
+        })?;
         let present: Vec<_> = self.iter().filter(|peer| !peer.is_lost()).collect();
         let is_there = |id| self.get(id).is_some_and(|peer| !peer.is_lost());
         require(
@@ -642,4 +680,10 @@ impl Peers {
             "there is a session without a peer".to_owned()
         })
     }
+}
+
+/// Returns the bytes that are remembered of a peer.
+fn bytes_of(registration: &Registration) -> usize {
+    let zone = registration.zone.as_ref().map_or(0, |zone| zone.as_str().len());
+    PEER_BYTES + registration.address.host().len() + zone
 }

@@ -122,19 +122,22 @@ impl Agenda {
         self.awake_until = now.after(retry);
     }
 
-    /// Returns up to `limit` contents that changed, as many that have waited long enough, and up to `retries`
-    /// that are to be tried again. They stay in their set until they are put elsewhere.
-    pub(super) fn due(&mut self, now: Timestamp, limit: usize, retries: usize) -> Vec<ContentId> {
+    /// Returns up to `retries` contents that are to be tried again, up to `limit` that have waited long
+    /// enough, and as many that changed. They stay in their set until they are put elsewhere.
+    pub(super) fn due(&mut self, now: Timestamp, limit: usize, retries: usize) -> [Vec<ContentId>; 3] {
         let by = |until| move |entry: &&(Timestamp, ContentId)| entry.0 <= until;
         let stuck = self.stuck.iter().take_while(by(now.max(self.awake_until)));
-        let mut due: Vec<_> = stuck.take(retries).map(|(_, content)| *content).collect();
-        if due.len() < retries {
+        let stuck: Vec<_> = stuck.take(retries).map(|(_, content)| *content).collect();
+        if stuck.len() < retries {
             self.awake_until = Timestamp::default();
         }
         let waiting = self.waiting.iter().take_while(by(now)).take(limit);
-        due.extend(waiting.map(|(_, content)| *content));
-        due.extend(self.changed.iter().take(limit).map(|(_, content)| *content));
-        due
+        let changed = self.changed.iter().take(limit);
+        [
+            stuck,
+            waiting.map(|(_, content)| *content).collect(),
+            changed.map(|(_, content)| *content).collect(),
+        ]
     }
 
     /// Returns up to `limit` contents that lack nothing that could be made, in the order in which they
@@ -270,7 +273,7 @@ mod tests {
         (2..5).for_each(|n| agenda.mark(content(n)));
         agenda.mark(content(1));
         assert_eq!(
-            agenda.due(NOW, 2, 0),
+            agenda.due(NOW, 2, 0).concat(),
             [content(2), content(3)],
             "not by their ids"
         );
@@ -331,14 +334,14 @@ mod tests {
         agenda.retry(content(1), at(1_000), at(1_000));
         agenda.retry(content(2), at(9_000), at(9_000));
         agenda.wait(content(3), at(1_000));
-        assert_eq!(agenda.due(at(500), 10, 10), []);
+        assert_eq!(agenda.due(at(500), 10, 10).concat(), []);
         agenda.wake(at(500), Duration::from_secs(1));
-        assert_eq!(agenda.due(at(500), 10, 10), [content(1)]);
-        assert_eq!(agenda.due(at(500), 10, 10), [], "a wake-up counts once");
-        assert_eq!(agenda.due(at(9_000), 10, 10), [1, 2, 3].map(content));
-        assert_eq!(agenda.due(at(9_000), 10, 1), [1, 3].map(content));
+        assert_eq!(agenda.due(at(500), 10, 10).concat(), [content(1)]);
+        assert_eq!(agenda.due(at(500), 10, 10).concat(), [], "a wake-up counts once");
+        assert_eq!(agenda.due(at(9_000), 10, 10).concat(), [1, 2, 3].map(content));
+        assert_eq!(agenda.due(at(9_000), 10, 1).concat(), [1, 3].map(content));
         agenda.mark(content(2));
-        assert_eq!(agenda.due(at(0), 10, 10), [content(2)]);
+        assert_eq!(agenda.due(at(0), 10, 10).concat(), [content(2)]);
         agenda.check();
     }
 }

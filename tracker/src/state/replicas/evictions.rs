@@ -51,13 +51,12 @@ impl Replicas {
                         .map(|index| tally.of(index).saturating_sub(itself));
                     others.min().unwrap_or(wanted)
                 };
-                let (proved, all) = (left(Purpose::Spare), left(Purpose::Stay));
-                if proved < wanted && all >= wanted {
-                    self.hasten(cx, content);
-                    return Err(Rejection::Unproved(content));
-                }
+                let (proved, left) = (left(Purpose::Spare), left(Purpose::Stay));
                 if proved < wanted {
-                    let left = all;
+                    if left >= wanted {
+                        self.hasten(cx, content);
+                        return Err(Rejection::Unproved(content));
+                    }
                     return Err(Rejection::Missed {
                         content,
                         left,

@@ -7,9 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use shared::model::{ContentId, FragmentSet, PeerId};
+use shared::model::{ContentId, FragmentSet, PeerId, Timestamp};
 
-use super::proofs::Proof;
 use crate::state::steps::{visit, visited};
 
 /// All holdings.
@@ -19,7 +18,19 @@ pub(super) struct Holders {
     by_peer: BTreeMap<PeerId, BTreeSet<ContentId>>,
     /// Peers that keep something, and the number of contents of which they do.
     keeping: BTreeMap<PeerId, usize>,
+    /// Bytes of the holdings with bitmaps, of each peer that has any, and of all: of contents that nobody has
+    /// published, and of parts of others.
+    bitmaps: BTreeMap<PeerId, usize>,
+    all_bitmaps: usize,
 }
+
+/// Bytes of such a holding besides its bitmap: here in both directions, among the orphans and on the agenda.
+const HELD_BYTES: usize = 320;
+
+/// Limits of the bytes of holdings with bitmaps, of one peer and of all peers. A peer announces the parts of
+/// the largest collection before it is published.
+const MOST_OF_PEER: usize = 24 << 20;
+const MOST_OF_ALL: usize = 72 << 20;
 
 /// Holding of one peer of one content; without fragments only while the peer is fetching it.
 #[derive(Clone, Debug)]
@@ -40,6 +51,39 @@ pub(crate) struct Held {
     /// nothing has changed.
     pub(super) is_confirmed: bool,
     pub(super) proof: Proof,
+}
+
+/// Belief about a copy's bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Nobody has said that it had bytes of it.
+    #[default]
+    None,
+    /// Another member had verified bytes of it at this second of the tracker's clock.
+    Seen(u32),
+    /// It could not be proved for a long time.
+    Doubtful,
+    /// Members have asked for its bytes and did not get the right ones.
+    Denied,
+}
+
+impl Proof {
+    pub(super) fn now(now: Timestamp) -> Self {
+        Self::Seen(u32::try_from(now.as_millis() / 1_000).unwrap_or(u32::MAX))
+    }
+
+    /// Returns whether looks at the copy were in vain: the peer is given no other.
+    pub(super) const fn is_doubtful(self) -> bool {
+        matches!(self, Self::Doubtful | Self::Denied)
+    }
+
+    /// Returns the time of the proof, if there is one.
+    pub(crate) fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::Seen(second) => Some(Timestamp::from_millis(u64::from(second) * 1_000)),
+            Self::None | Self::Doubtful | Self::Denied => None,
+        }
+    }
 }
 
 impl Held {
@@ -87,6 +131,14 @@ impl Fragments {
         match self {
             Self::All => FragmentSet::full(count),
             Self::Some(set) => set.clone(),
+        }
+    }
+
+    /// Bytes of a holding of them, unless it is small.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Some(set) => HELD_BYTES + set.capacity().div_ceil(8) as usize,
         }
     }
 
@@ -169,6 +221,8 @@ impl Holders {
             self.drop_one(content, peer);
             return;
         }
+        let before = self.get(content, peer).map_or(0, |held| held.fragments.bytes());
+        self.count_bitmap(peer, before, fragments.bytes());
         let all = self.by_content.entry(content).or_default();
         let mut held = Held {
             peer,
@@ -184,7 +238,8 @@ impl Holders {
             Ok(at) => {
                 let (before, now) = (all[at].keeps, held.keeps);
                 held.is_assigned = all[at].is_assigned;
-                held.proof = all[at].proof;
+                // What nobody relies on is not looked at again.
+                held.proof = if keeps { all[at].proof } else { Proof::None };
                 held.refusals = all[at].refusals.saturating_add(u8::from(all[at].is_evicting));
                 all[at] = held;
                 if before != now {
@@ -203,8 +258,30 @@ impl Holders {
         }
     }
 
+    /// Returns whether there is room for one more such holding of the peer, of a content that nobody has
+    /// published. What is held of the others has the room that it needs.
+    pub(super) fn has_room_for(&self, content: ContentId, peer: PeerId, fragments: &Fragments) -> bool {
+        let before = self.get(content, peer).map_or(0, |held| held.fragments.bytes());
+        let more = fragments.bytes().saturating_sub(before);
+        let of_peer = self.bitmaps.get(&peer).copied().unwrap_or(0);
+        of_peer + more <= MOST_OF_PEER && self.all_bitmaps + more <= MOST_OF_ALL
+    }
+
+    fn count_bitmap(&mut self, peer: PeerId, before: usize, after: usize) {
+        let of_peer = self.bitmaps.entry(peer).or_default();
+        *of_peer = *of_peer + after - before;
+        self.all_bitmaps = self.all_bitmaps + after - before;
+        if *of_peer == 0 {
+            self.bitmaps.remove(&peer);
+        }
+    }
+
     /// Forgets the peer's holding of the content.
     pub(super) fn drop_one(&mut self, content: ContentId, peer: PeerId) {
+        let before = self.get(content, peer).map_or(0, |held| held.fragments.bytes());
+        if before > 0 {
+            self.count_bitmap(peer, before, 0);
+        }
         self.take(content, peer);
         if let Some(contents) = self.by_peer.get_mut(&peer) {
             contents.remove(&content);
@@ -217,6 +294,7 @@ impl Holders {
     /// Forgets everything about the peer; returns the contents that it held something of.
     pub(super) fn drop_peer(&mut self, peer: PeerId) -> BTreeSet<ContentId> {
         let contents = self.by_peer.remove(&peer).unwrap_or_default();
+        self.all_bitmaps -= self.bitmaps.remove(&peer).unwrap_or(0);
         for content in &contents {
             visit(1);
             self.take(*content, peer);
@@ -265,12 +343,19 @@ impl Holders {
     /// are no use as holders.
     pub(super) fn settle(&mut self, content: ContentId, count: u32) -> Vec<PeerId> {
         let mut others = Vec::new();
+        let mut counts = Vec::new();
         for held in visited(self.by_content.get_mut(&content).into_iter().flatten()) {
             match &held.fragments {
                 Fragments::Some(set) if set.capacity() != count => others.push(held.peer),
-                Fragments::Some(set) if set.is_full() => held.fragments = Fragments::All,
+                Fragments::Some(set) if set.is_full() => {
+                    counts.push((held.peer, held.fragments.bytes(), 0));
+                    held.fragments = Fragments::All;
+                }
                 Fragments::Some(_) | Fragments::All => {}
             }
+        }
+        for (peer, before, after) in counts {
+            self.count_bitmap(peer, before, after);
         }
         others
     }
@@ -278,8 +363,14 @@ impl Holders {
     /// Reverses that: the content is about to lose its manifest, so full sets must say how many fragments
     /// they have.
     pub(super) fn unsettle(&mut self, content: ContentId, count: u32) {
+        let mut counts = Vec::new();
         for held in visited(self.by_content.get_mut(&content).into_iter().flatten()) {
+            let before = held.fragments.bytes();
             held.fragments = Fragments::Some(held.fragments.to_set(count));
+            counts.push((held.peer, before, held.fragments.bytes()));
+        }
+        for (peer, before, after) in counts {
+            self.count_bitmap(peer, before, after);
         }
     }
 
@@ -307,5 +398,11 @@ impl Holders {
             self.by_peer.values().map(BTreeSet::len).sum::<usize>(),
             "both directions agree"
         );
+        let mut bitmaps: BTreeMap<PeerId, usize> = BTreeMap::new();
+        for (_, held) in self.iter().filter(|(_, held)| held.fragments.bytes() > 0) {
+            *bitmaps.entry(held.peer).or_default() += held.fragments.bytes();
+        }
+        assert_eq!(self.bitmaps, bitmaps, "bytes of bitmaps");
+        assert_eq!(self.all_bitmaps, bitmaps.values().sum::<usize>());
     }
 }

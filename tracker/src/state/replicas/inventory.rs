@@ -14,6 +14,10 @@ use super::{Assignment, Context, Fragments, Proof, Replicas};
 use crate::state::command::Outcome;
 use crate::state::names::Names;
 
+/// There is no room to remember a holding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom;
+
 impl Replicas {
     /// Returns the buckets that a peer has to list.
     pub(crate) fn unknown_buckets(
@@ -67,8 +71,13 @@ impl Replicas {
     }
 
     /// Applies an announce of one content; returns how many bytes have arrived that were assigned to the
-    /// peer.
-    pub(crate) fn announced(&mut self, cx: &Context<'_>, peer: PeerId, holding: Holding) -> u64 {
+    /// peer, or that there is no room to remember what it holds of a content that nobody has published.
+    pub(crate) fn announced(
+        &mut self,
+        cx: &Context<'_>,
+        peer: PeerId,
+        holding: Holding,
+    ) -> Result<u64, NoRoom> {
         let content = holding.content;
         // The announce is newer than any eviction that was ordered, so the decision is made anew.
         let was_evicting = self.evictions.remove(&(content, peer)).is_some();
@@ -93,6 +102,11 @@ impl Replicas {
             }
             None => {
                 let fragments = Fragments::Some(holding.fragments);
+                if !self.holders.has_room_for(content, peer, &fragments) {
+                    self.drop_holding(content, peer);
+                    self.forget_orphan_without_holders(content);
+                    return Err(NoRoom);
+                }
                 self.holders
                     .set(content, peer, fragments, holding.keeps, holding.is_fetching);
                 let due = cx.now.after(cx.timing.orphan);
@@ -117,7 +131,7 @@ impl Replicas {
             self.pace.add(cx.now, arrived);
             self.agenda.wake(cx.now, cx.timing.retry);
         }
-        arrived
+        Ok(arrived)
     }
 
     /// Completes a peer's inventory: it does not hold any longer what it has not confirmed. Orders of the

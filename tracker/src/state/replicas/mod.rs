@@ -41,9 +41,9 @@ use repair_budget::RepairBudget;
 pub(crate) use assessment::Assessment;
 pub(crate) use assignments::Assignment;
 pub(crate) use counts::Purpose;
-pub(crate) use holders::{Fragments, Held};
+pub(crate) use holders::{Fragments, Held, Proof};
+pub(crate) use inventory::NoRoom;
 pub(crate) use portion::Portion;
-pub(crate) use proofs::Proof;
 pub(crate) use repair::{extents, is_urgent};
 
 /// Holdings, and the copies and evictions that are under way.
@@ -296,7 +296,7 @@ impl Replicas {
     pub(crate) fn lose_peer(&mut self, peer: PeerId) {
         self.cancel_assignments(peer);
         for content in self.holders.drop_peer(peer) {
-            // Whoever is told to drop something holds it.
+            // A peer that is told to drop something holds it.
             self.evictions.remove(&(content, peer));
             self.forget_orphan_without_holders(content);
             self.agenda.mark(content);

@@ -3,6 +3,8 @@
 //! The work of one tick is bounded, so that the writer is never held up for long; the rest comes next tick.
 //! Planning again when nothing has changed orders nothing.
 //!
+//! Work is counted in contents and in fragments.
+//!
 //! Every content gets its turn (see `agenda`). A tick plans up to [`PLAN_LIMIT`] contents that are short of
 //! copies, or fewer when there are very many peers to choose from; a quarter of them at most are contents
 //! that were tried in vain before. So a content that can be helped is planned after as many ticks as there
@@ -28,6 +30,11 @@ const PLAN_LIMIT: usize = 256;
 /// milliseconds in a large cluster.
 const PLAN_WORK: usize = 1 << 16;
 
+/// Fragments of the contents of each kind that are assessed in one tick, and of those that are planned: a
+/// content may have 65,536. The first of each kind has its turn however many it has.
+const ASSESS_FRAGMENTS: u32 = 1 << 19;
+const PLAN_FRAGMENTS: u32 = 1 << 18;
+
 /// Share of the contents that are planned in one tick which may have been tried in vain before: one of this
 /// many.
 const RETRIES: usize = 4;
@@ -41,6 +48,10 @@ impl Replicas {
         self.sweep(cx);
         self.survey_room(cx.peers);
         let due = self.agenda.due(cx.now, ASSESS_LIMIT, limit(cx.peers) / RETRIES);
+        let due: Vec<_> = due
+            .into_iter()
+            .flat_map(|due| within(ASSESS_FRAGMENTS, cx, due))
+            .collect();
         for id in &due {
             let content = cx.names.content(*id);
             let fewest = content.and_then(|content| self.fewest_lacking(content, cx.peers));
@@ -52,12 +63,13 @@ impl Replicas {
     /// Plans for the contents that are ready, and for those whose turn in the budget has come.
     pub(crate) fn plan(&mut self, cx: &Context<'_>, rng: &mut impl Rng, out: &mut Outcome) {
         let limit = limit(cx.peers);
-        let short = self.agenda.short(limit).into_iter();
-        for id in short.chain(self.agenda.whole(PLAN_LIMIT)) {
+        let short = within(PLAN_FRAGMENTS, cx, self.agenda.short(limit));
+        let whole = within(PLAN_FRAGMENTS, cx, self.agenda.whole(PLAN_LIMIT));
+        for id in short.into_iter().chain(whole) {
             self.plan_content(cx, id, false, rng, out);
         }
         self.budget.refill(cx.now);
-        for id in self.agenda.queued(limit) {
+        for id in within(PLAN_FRAGMENTS, cx, self.agenda.queued(limit)) {
             if !self.budget.has_room(&self.assignments) {
                 break;
             }
@@ -96,8 +108,10 @@ impl Replicas {
     /// Puts contents on the agenda that lack replicas although no change was noticed.
     fn sweep(&mut self, cx: &Context<'_>) {
         let next: Vec<_> = cx.names.contents_after(self.swept).take(SWEEP_LIMIT).collect();
-        self.swept = next.last().copied().filter(|_| next.len() == SWEEP_LIMIT);
-        for id in next {
+        let swept = within(ASSESS_FRAGMENTS, cx, next.clone());
+        let is_at_the_end = next.len() < SWEEP_LIMIT && swept.len() == next.len();
+        self.swept = swept.last().copied().filter(|_| !is_at_the_end);
+        for id in swept {
             let is_short = cx.names.content(id).is_some_and(|content| {
                 let fragments = content.manifest().fragment_count();
                 fragments > 0
@@ -114,4 +128,18 @@ impl Replicas {
 /// are not lost.
 fn limit(peers: &Peers) -> usize {
     (PLAN_WORK / peers.rings().len().max(1)).clamp(RETRIES, PLAN_LIMIT)
+}
+
+/// Returns the first of these contents, as many as have this many fragments together; at least one.
+fn within(fragments: u32, cx: &Context<'_>, contents: Vec<ContentId>) -> Vec<ContentId> {
+    let mut left = Some(fragments);
+    let fits = |content: &ContentId| {
+        let known = cx.names.content(*content);
+        let count = known.map_or(1, |content| content.manifest().fragment_count().max(1));
+        // The one that exceeds the limit is the last.
+        let has_turn = left.is_some();
+        left = left.and_then(|left| left.checked_sub(count));
+        has_turn
+    };
+    contents.into_iter().take_while(fits).collect()
 }

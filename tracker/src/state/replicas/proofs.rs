@@ -24,7 +24,7 @@ use shared::model::{
     Sample, SampleOutcome, Source, SourceRank, Timestamp,
 };
 
-use super::{Context, Fragments, Held, Purpose, Replicas};
+use super::{Context, Fragments, Held, Proof, Purpose, Replicas};
 use crate::state::command::SessionId;
 use crate::state::peers::{Peers, Standing};
 
@@ -64,39 +64,6 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(30);
 
 /// Denials after which a copy counts for nothing.
 const WITNESSES: u8 = 2;
-
-/// Belief about a copy's bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Proof {
-    /// Nobody has said that it had bytes of it.
-    #[default]
-    None,
-    /// Another member had verified bytes of it at this second of the tracker's clock.
-    Seen(u32),
-    /// It could not be proved for a long time.
-    Doubtful,
-    /// Members have asked for its bytes and did not get the right ones.
-    Denied,
-}
-
-impl Proof {
-    fn now(now: Timestamp) -> Self {
-        Self::Seen(u32::try_from(now.as_millis() / 1_000).unwrap_or(u32::MAX))
-    }
-
-    /// Returns whether looks at the copy were in vain: the peer is given no other.
-    pub(super) const fn is_doubtful(self) -> bool {
-        matches!(self, Self::Doubtful | Self::Denied)
-    }
-
-    /// Returns the time of the proof, if there is one.
-    pub(crate) fn at(self) -> Option<Timestamp> {
-        match self {
-            Self::Seen(second) => Some(Timestamp::from_millis(u64::from(second) * 1_000)),
-            Self::None | Self::Doubtful | Self::Denied => None,
-        }
-    }
-}
 
 /// A copy: the content, and its holder.
 type CopyId = (ContentId, PeerId);
@@ -287,7 +254,7 @@ impl Replicas {
             match self.begin_check(cx, copy, &mut under_way, rng, &mut orders) {
                 Begin::Begun => {}
                 Begin::Skipped if self.holders.get(copy.0, copy.1).is_none() => {
-                    drop(self.proofs.forget_doubt(copy));
+                    self.proofs.forget_doubt(copy);
                 }
                 Begin::Skipped | Begin::Busy | Begin::Waits => {
                     if let Some(doubt) = self.proofs.forget_doubt(copy) {
@@ -426,7 +393,7 @@ impl Replicas {
         cx: &Context<'_>,
         by: PeerId,
         number: u64,
-        outcome: SampleOutcome,
+        outcome: &SampleOutcome,
     ) -> Option<(PeerId, bool)> {
         let check = self.proofs.open.get(&number).filter(|check| check.by == by)?;
         let copy = check.copy;
@@ -441,7 +408,7 @@ impl Replicas {
         cx: &Context<'_>,
         by: PeerId,
         copy: CopyId,
-        outcome: SampleOutcome,
+        outcome: &SampleOutcome,
     ) -> Option<(PeerId, bool)> {
         let content = copy.0;
         self.evictions.remove(&(content, by))?;
@@ -480,7 +447,7 @@ impl Replicas {
         cx: &Context<'_>,
         copy: CopyId,
         by: PeerId,
-        outcome: SampleOutcome,
+        outcome: &SampleOutcome,
     ) -> Option<(PeerId, bool)> {
         let (content, peer) = copy;
         self.holders.get(content, peer)?;
@@ -506,7 +473,7 @@ impl Replicas {
             return;
         };
         let before = std::mem::replace(&mut held.proof, Proof::now(now));
-        drop(self.proofs.forget_doubt(copy));
+        self.proofs.forget_doubt(copy);
         if !matches!(before, Proof::Seen(_)) {
             self.agenda.mark(copy.0);
         }

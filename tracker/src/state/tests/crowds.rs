@@ -1,13 +1,17 @@
 //! Crowds: as many peers as a tracker knows, most of them gone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use shared::model::{ContentRef, Hello, Incarnation, PeerId, PeerMode, RunTraits, SourceRank, Timestamp};
+use shared::model::{
+    ContentRef, Hello, Incarnation, Numbered, PeerId, PeerMode, Report, RequestedMode, RunTraits, SourceRank,
+    Timestamp,
+};
 
 use super::world::{self, World, address, content, name};
-use crate::state::peers::MAX_PEERS;
+use crate::state::peers::{MAX_PEERS, MOST_REMEMBERED, PEER_BYTES};
 use crate::state::record::Registration;
 use crate::state::{Command, Fact, Record, Rejection, SessionId, State};
 use crate::timing::Timing;
@@ -18,32 +22,64 @@ fn peer(n: usize) -> PeerId {
     PeerId::from_bytes(bytes)
 }
 
-/// Returns a tracker that knows as many peers as it can; each was registered, then came what is said of it.
-fn crowded(of: impl Fn(usize) -> Vec<Fact>) -> State {
-    let mut state = State::new(Timing::default(), 1);
-    for n in 0..MAX_PEERS {
-        let registered = Fact::PeerRegistered(Registration {
-            peer: peer(n),
-            incarnation: Incarnation::new(1),
-            address: address(1, None),
-            zone: None,
-            capacity: 1,
-        });
-        for fact in std::iter::once(registered).chain(of(n)) {
-            let at = Timestamp::from_millis(n as u64);
-            state
-                .replay(Record { at, fact })
-                .expect("each fact finds its peer");
-        }
+/// Registers a peer, followed by what is said of it.
+fn register(state: &mut State, n: usize, of: Vec<Fact>) {
+    let registered = Fact::PeerRegistered(Registration {
+        peer: peer(n),
+        incarnation: Incarnation::new(1),
+        address: address(1, None),
+        zone: None,
+        capacity: 1,
+    });
+    for fact in std::iter::once(registered).chain(of) {
+        let at = Timestamp::from_millis(n as u64);
+        state
+            .replay(Record { at, fact })
+            .expect("each fact finds its peer");
     }
+}
+
+/// Returns a tracker that knows this many peers from its journal.
+fn crowded(count: usize, of: impl Fn(usize) -> Vec<Fact>) -> State {
+    let mut state = State::new(Timing::default(), 1);
+    (0..count).for_each(|n| register(&mut state, n, of(n)));
     let begun = state.apply(Timestamp::from_millis(1_000_000), Command::BeginEpoch);
     assert!(begun.reply.is_ok());
+    // The first of all can dial others, so that a hello need not look for one that can.
+    let session = SessionId::new(u64::MAX);
+    let hello = Hello {
+        traits: RunTraits {
+            can_probe: true,
+            ..RunTraits::default()
+        },
+        peer: PeerId::from_bytes([0; 16]),
+        ..hello_of(0)
+    };
+    let origin = None;
+    let open = Command::OpenSession {
+        session,
+        hello,
+        origin,
+    };
+    let told = Command::Report {
+        session,
+        report: Numbered {
+            sequence: 2,
+            message: Report::Announce {
+                holdings: Vec::new(),
+                completes_inventory: true,
+            },
+        },
+    };
+    for command in [open, told] {
+        let applied = state.apply(Timestamp::from_millis(1_000_001), command);
+        applied.reply.expect("it is welcome");
+    }
     state
 }
 
-/// Says hello as a peer; returns the peers that are forgotten for it.
-fn hello(state: &mut State, n: usize) -> Result<Vec<PeerId>, Rejection> {
-    let hello = Hello {
+fn hello_of(n: usize) -> Hello {
+    Hello {
         peer: peer(n),
         incarnation: Incarnation::new(1),
         run: None,
@@ -55,7 +91,17 @@ fn hello(state: &mut State, n: usize) -> Result<Vec<PeerId>, Rejection> {
         mark: None,
         holdings: None,
         traits: RunTraits::default(),
-    };
+    }
+}
+
+/// Returns how many peers are remembered at most, when their addresses are as short as these.
+const fn most_remembered() -> usize {
+    MOST_REMEMBERED / (PEER_BYTES + "10.0.0.2".len())
+}
+
+/// Says hello as a peer; returns the peers that are forgotten for it.
+fn hello(state: &mut State, n: usize) -> Result<Vec<PeerId>, Rejection> {
+    let hello = hello_of(n);
     let applied = state.apply(
         Timestamp::from_millis(1_000_001),
         Command::OpenSession {
@@ -80,33 +126,95 @@ fn hello(state: &mut State, n: usize) -> Result<Vec<PeerId>, Rejection> {
 
 #[test]
 fn who_left_or_kept_nothing_makes_room_first_and_at_once() {
-    // Of each four: one kept nothing, one went silent, one is drained and gone, one is expected.
-    let mut state = crowded(|n| match n % 4 {
+    // Of each ten: one kept nothing, one went silent, one is expected, the others are drained and gone.
+    let most = most_remembered() / 10 * 10 - 10;
+    assert!(
+        most > MAX_PEERS,
+        "lost peers take no place of those that are there"
+    );
+    let mut state = crowded(most, |n| match n % 10 {
         0 => vec![Fact::VisitorGone(peer(n))],
         1 => vec![Fact::PeerGone(peer(n))],
-        2 => {
+        2 => Vec::new(),
+        _ => {
             let mode = PeerMode::Draining;
             vec![Fact::ModeChanged { peer: peer(n), mode }, Fact::PeerGone(peer(n))]
         }
+    });
+    let tenth = most / 10;
+    let mut order = Vec::new();
+    // All places but those of the expected and of the prober.
+    for n in 0..MAX_PEERS - tenth - 1 {
+        order.extend(hello(&mut state, most + n).expect("welcome"));
+    }
+    assert!(order.len() > 2 * tenth + 1_000, "{}", order.len());
+    let kinds: Vec<_> = (0..most).map(|n| (peer(n), n % 10)).collect();
+    let kinds: BTreeMap<_, _> = kinds.into_iter().collect();
+    for (at, forgotten) in order.iter().enumerate() {
+        match at / tenth {
+            kind @ 0..2 => assert_eq!(kinds[forgotten], kind, "{at}"),
+            _ => assert!(kinds[forgotten] > 2, "{at}"),
+        }
+    }
+    let longest_gone: BTreeSet<_> = (0..).map(|n| peer(10 * n)).take(200).collect();
+    assert_eq!(BTreeSet::from_iter(order.iter().copied().take(200)), longest_gone);
+    let refused = hello(&mut state, 2 * most);
+    assert_eq!(refused, Err(Rejection::TooManyPeers(MAX_PEERS)));
+    hello(&mut state, 2).expect("a peer that is known is always welcome");
+    state.check();
+}
+
+#[test]
+fn made_up_ids_close_the_network_to_nobody() {
+    // Two honest peers: one is lost since long ago, one is silent at this moment and keeps something.
+    let mut state = crowded(2, |n| match n {
+        0 => vec![Fact::PeerGone(peer(n))],
         _ => Vec::new(),
     });
-    let first = hello(&mut state, MAX_PEERS).expect("welcome");
-    let longest_gone: BTreeSet<_> = (0..).map(|n| peer(4 * n)).take(first.len()).collect();
-    assert_eq!(BTreeSet::from_iter(first.iter().copied()), longest_gone);
-    assert!(first.len() < MAX_PEERS / 20, "no more than is needed for a while");
-    let mut order = first;
-    for n in 1..MAX_PEERS * 3 / 4 {
-        order.extend(hello(&mut state, MAX_PEERS + n).expect("welcome"));
+    // In one moment, ids that say hello and nothing else, and whose sessions break; and some that are said to
+    // be in maintenance, so that they are expected back.
+    let most = most_remembered() + 5_000;
+    for n in 2..most {
+        let forgotten = hello(&mut state, n).expect("welcome");
+        assert!(
+            !forgotten.contains(&peer(0)) && !forgotten.contains(&peer(1)),
+            "{n}"
+        );
+        if n.is_multiple_of(3) {
+            let wish = RequestedMode::Maintenance(Duration::from_hours(1));
+            let set = Command::SetPeerMode { peer: peer(n), wish };
+            state
+                .apply(Timestamp::from_millis(1_000_001), set)
+                .reply
+                .expect("known");
+        }
+        let session = SessionId::new(n as u64);
+        let closed = state.apply(
+            Timestamp::from_millis(1_000_001),
+            Command::CloseSession { session },
+        );
+        closed.reply.expect("it may end");
     }
-    let quarter = MAX_PEERS / 4;
-    for (kind, part) in order.chunks(quarter).enumerate() {
-        let mut expected = (0..quarter).map(|n| peer(4 * n + kind));
-        let part = BTreeSet::from_iter(part.iter().copied());
-        assert!(expected.all(|peer| part.contains(&peer)), "kind {kind}");
+    state.check();
+}
+
+#[test]
+fn peers_that_leave_politely_close_the_network_to_nobody() {
+    let mut state = crowded(1, |n| vec![Fact::PeerGone(peer(n))]);
+    for n in 1..most_remembered() + 5_000 {
+        let forgotten = hello(&mut state, n).expect("welcome");
+        assert!(!forgotten.contains(&peer(0)), "{n}");
+        let report = Numbered {
+            sequence: 2,
+            message: Report::Leave,
+        };
+        let session = SessionId::new(n as u64);
+        let left = state.apply(
+            Timestamp::from_millis(1_000_002),
+            Command::Report { session, report },
+        );
+        left.reply.expect("it may leave");
     }
-    let refused = hello(&mut state, 2 * MAX_PEERS);
-    assert_eq!(refused, Err(Rejection::TooManyPeers(MAX_PEERS)));
-    hello(&mut state, 3).expect("a peer that is known is always welcome");
     state.check();
 }
 

@@ -8,7 +8,7 @@
 //! | names of a content | news of its health, when it has changed | the work of a tick (`feed`) |
 //! | publishers, targets and collections of a content | nobody: `keepers` counts them | |
 //! | revisions and pins of a name | every command about that name | 64, and 64 pins |
-//! | parts of a collection | commands about it, and questions | 2^16 parts; 2^14 contents in one step of a list |
+//! | parts of a collection | commands about it, and questions | 2^16 parts; 2^14 in one step of a list |
 //! | contents of a peer | its hello, its end, its mode | once a session, not once a message |
 //! | peers of a content | questions, releases, planning | the list counts them; one content once a tick |
 //! | assignments of a content, of a peer | whatever gives them up | 256 of a peer |
@@ -17,7 +17,7 @@
 //! | evictions | nobody: a peer's are among its contents | |
 //! | peers in all | each tick; `status`; a hello when there are too many | 20,000 |
 //! | all names, all contents | ageing and the sweep | 1,024 and 256 in a tick |
-//! | the same | changes of the revision limit, restorations, snapshots | an operator, and the journal's length |
+//! | the same | changes of the revision limit, restorations, snapshots | an operator, or the journal |
 //! | watchers | each looks at its content after changes | ten times a second at most (`rpc`) |
 
 use shared::model::{ContentRef, FragmentSet, Report};
@@ -45,16 +45,20 @@ type Operation = (&'static str, fn(&mut World));
 
 const OPERATIONS: &[Operation] = &[
     ("publish one more name", |world| {
-        drop(world.publish(1, "zz", &content(1, 1), 1))
+        let _done = world.publish(1, "zz", &content(1, 1), 1);
     }),
     ("publish a new content", |world| {
-        drop(world.publish(1, "zz", &content(251, 1), 1))
+        let _done = world.publish(1, "zz", &content(251, 1), 1);
     }),
-    ("update", |world| drop(world.publish(1, "a", &content(252, 1), 1))),
+    ("update", |world| {
+        let _done = world.publish(1, "a", &content(252, 1), 1);
+    }),
     ("update another", |world| {
-        drop(world.publish(1, "own", &content(252, 1), 1))
+        let _done = world.publish(1, "own", &content(252, 1), 1);
     }),
-    ("remove", |world| drop(world.remove("a", None).expect("removed"))),
+    ("remove", |world| {
+        let _done = world.remove("a", None).expect("removed");
+    }),
     ("rename", |world| {
         let (from, to) = (name("a"), name("b"));
         let expected = None;
@@ -65,34 +69,36 @@ const OPERATIONS: &[Operation] = &[
         );
     }),
     ("retarget", |world| {
-        drop(world.set_target("a", 3).expect("changed"))
+        let _done = world.set_target("a", 3).expect("changed");
     }),
     ("pin another", |world| {
-        drop(world.set_pin("own@1", true, None).expect("pinned"))
+        let _done = world.set_pin("own@1", true, None).expect("pinned");
     }),
     ("announce", |world| {
         let manifest = content(1, 1);
         world.holds(2, &manifest, manifest.all_fragments(), true);
     }),
     ("announce nothing", |world| {
-        world.holds(1, &content(250, 1), FragmentSet::empty(1), false)
+        world.holds(1, &content(250, 1), FragmentSet::empty(1), false);
     }),
     ("heartbeat", |world| world.heartbeat(1, 0).expect("it lives")),
     ("find by id", |world| {
         let id = ContentRef::Id(content(1, 1).content());
-        drop(world.state.resolve(&id).expect("there"));
+        let _done = world.state.resolve(&id).expect("there");
     }),
-    ("find by name", |world| drop(world.bound("a").expect("there"))),
+    ("find by name", |world| {
+        let _done = world.bound("a").expect("there");
+    }),
     ("health", |world| {
-        drop(world.state.health(content(1, 1).content()).expect("there"))
+        let _done = world.state.health(content(1, 1).content()).expect("there");
     }),
     ("page", |world| {
-        assert!(!world.state.list("a", None, 1).0.is_empty())
+        assert!(!world.state.list("a", None, 1).0.is_empty());
     }),
     ("release", |world| {
         let (peer, content) = (peer(1), content(1, 1).content());
         let run = None;
-        drop(world.apply(Command::Release { peer, content, run }));
+        let _done = world.apply(Command::Release { peer, content, run });
     }),
     ("fail", |world| {
         let failure = shared::model::AssignmentFailure::NoSource;
@@ -107,7 +113,7 @@ const OPERATIONS: &[Operation] = &[
     ("leave", |world| world.say(2, Report::Leave).expect("it goes")),
     ("hello", |world| {
         world.disconnect(2);
-        drop(world.hello(2, 2, world.state.epoch()).expect("welcome"));
+        let _done = world.hello(2, 2, world.state.epoch()).expect("welcome");
         world.announce(2, Vec::new(), true);
     }),
 ];
@@ -303,7 +309,7 @@ fn a_replay_costs_the_same_for_every_fact() {
             steps(|| {
                 facts
                     .into_iter()
-                    .for_each(|fact| state.replay(fact).expect("sound"))
+                    .for_each(|fact| state.replay(fact).expect("sound"));
             })
         });
         let (first, second) = (costs[1] - costs[0], costs[2] - costs[1]);

@@ -9,6 +9,7 @@ mod crowds;
 mod durability;
 mod feed;
 mod fleet;
+mod floods;
 mod growth;
 mod history;
 mod insistence;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shared::model::{ContentId, ContentRef, PinCount, PinWish, RevisionEntry, RevisionLimit};
 
-use super::world::World;
+use super::world::{World, content, name};
 use crate::Timing;
 use crate::state::{Command, Rejection, Reply, State};
 
@@ -87,4 +87,38 @@ impl Pins {
             }
         }
     }
+}
+
+#[test]
+fn pinned_revisions_of_removed_names_are_listed() {
+    let mut world = World::with_peers(2);
+    world.keep(8);
+    for (text, seed) in [("a", 1), ("a/b", 2), ("b", 3), ("c", 4)] {
+        world.publish(1, text, &content(seed, 1), 1);
+        world.set_pin(&format!("{text}@1"), true, None).expect("pinned");
+    }
+    world.publish(1, "a", &content(5, 1), 1);
+    world.set_pin("a@2", true, None).expect("pinned");
+    let listed = |world: &World, prefix: &str, after: Option<&str>, until: Option<&str>| {
+        let (after, until) = (after.map(name), until.map(name));
+        let all = world
+            .state
+            .removed_pins(prefix, after.as_ref(), until.as_ref(), 9);
+        all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(listed(&world, "", None, None), "", "names list their own");
+    for text in ["a", "a/b", "c"] {
+        world.remove(text, None).expect("removed");
+    }
+    assert_eq!(listed(&world, "", None, None), "a@1 a@2 a/b@1 c@1");
+    assert_eq!(listed(&world, "a", None, None), "a@1 a@2 a/b@1");
+    assert_eq!(
+        listed(&world, "", Some("a"), Some("b")),
+        "a/b@1",
+        "pages do not overlap"
+    );
+    assert_eq!(listed(&world, "", Some("b"), None), "c@1");
+    world.set_pin("a@1", false, None).expect("unpinned");
+    assert_eq!(world.state.removed_pins("", None, None, 1).len(), 1);
+    assert_eq!(listed(&world, "a", None, Some("a")), "a@2");
 }

@@ -262,7 +262,11 @@ fn a_copy_without_an_answer_is_not_denied_and_puts_off_repair_a_while() {
     network.silent.clear();
     network.honest.insert(9);
     network.pass(Duration::from_hours(1));
-    assert!(network.counts(9, &bytes, Purpose::Suffice), "it was seen at last");
+    assert_eq!(
+        network.dropped.len(),
+        1,
+        "it was seen at last, and one is too many"
+    );
 }
 
 #[test]
@@ -342,11 +346,7 @@ fn a_drain_waits_until_the_new_copies_have_been_seen() {
     assert!(reasons.any(|code| code == ReasonCode::ProofPending), "{status:?}");
     network.pass(SECOND * 3);
     assert!(network.world.drain_status(1).is_safe);
-    assert_eq!(
-        network.checks.first(),
-        Some(&(1, 2)),
-        "the one that leaves has looked"
-    );
+    assert!(network.checks.contains(&(1, 2)), "the one that leaves has looked");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use rand::Rng;
 use rand::seq::SliceRandom as _;
 use shared::model::{
     Asked, Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, Health,
-    Holder, Listing, Location, Manifest, Name, PeerId, PeerInfo, PeerState, Revision, RevisionEntry,
-    RevisionState, Survey, Why,
+    Holder, Listing, Location, Manifest, Name, NamedRevision, PeerId, PeerInfo, PeerState, Revision,
+    RevisionEntry, RevisionState, Survey, Why,
 };
 
 use super::State;
@@ -113,6 +113,34 @@ impl State {
             });
         }
         (page, names.next().is_some())
+    }
+
+    /// Returns up to `limit` pinned revisions of names that were removed, begin with `prefix`, and come after
+    /// `after` and up to `until`: no name lists them, and they keep their contents.
+    #[must_use]
+    pub fn removed_pins(
+        &self,
+        prefix: &str,
+        after: Option<&Name>,
+        until: Option<&Name>,
+        limit: usize,
+    ) -> Vec<NamedRevision> {
+        let after = after.filter(|after| after.as_str() >= prefix);
+        let all = self.names.histories_from(prefix, after);
+        let within = all.take_while(|(name, _)| {
+            name.as_str().starts_with(prefix) && until.is_none_or(|until| *name <= until)
+        });
+        let removed = within.filter(|(_, history)| history.current().is_none());
+        let pinned = removed.flat_map(|(name, history)| {
+            let mut pinned: Vec<_> = history.pinned().collect();
+            pinned.reverse();
+            let of_name = move |revision| NamedRevision {
+                name: name.clone(),
+                revision,
+            };
+            pinned.into_iter().map(of_name)
+        });
+        pinned.take(limit).collect()
     }
 
     /// Returns the holders of a content, and how the collection stands whose catalog it is. When there are
