@@ -322,8 +322,10 @@ impl Program {
         let name = name.strip_suffix(".new").unwrap_or(name);
         match name {
             // A process id, or nothing.
-            "lock" if self == Self::Node => fs::read(entry)
-                .is_ok_and(|text| text.len() <= 16 && text.trim_ascii().iter().all(u8::is_ascii_digit)),
+            "lock" if self == Self::Node => {
+                fs::metadata(entry).is_ok_and(|found| found.is_file() && found.len() <= 16)
+                    && fs::read(entry).is_ok_and(|text| text.trim_ascii().iter().all(u8::is_ascii_digit))
+            }
             // A place for every first byte of an id, and parts of uploads.
             "contents" if self == Self::Node => fs::read_dir(entry).is_ok_and(|entries| {
                 let names = entries.flatten().map(|entry| entry.file_name());

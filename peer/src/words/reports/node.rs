@@ -75,6 +75,10 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "{name} es un directorio; pida un archivo de dentro, `peer list {name}` los muestra",
     ),
     (
+        "the caller went away before {name} was published",
+        "quien lo pidió se fue antes de que {name} se publicara",
+    ),
+    (
         "{} is being written by another transfer; wait for its end, or choose another place",
         "otra transferencia está escribiendo {}; espere a que termine, o elija otro sitio",
     ),

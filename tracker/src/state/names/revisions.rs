@@ -32,8 +32,8 @@ impl Names {
     }
 
     /// Returns the fact that pins or unpins a revision; none when it is so already. One that was collected
-    /// can be neither pinned nor unpinned. A caller that has seen the pin count is refused when another
-    /// caller has changed it since.
+    /// can be neither. A caller that has seen the pin count is refused when another caller has changed it
+    /// since.
     pub(crate) fn pin(&self, wish: &PinWish) -> Result<Option<Fact>, Rejection> {
         let NamedRevision { name, revision } = wish.what.clone();
         let history = self.known(&name)?;
