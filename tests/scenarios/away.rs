@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 use harness::{Cluster, Peer, eventually};
@@ -81,7 +81,12 @@ impl<'a> Disk<'a> {
 
     /// Takes the disk away, also from a program that has a file open.
     fn unmount(&self) -> Result<()> {
-        let unmounted = Command::new("umount").arg("--lazy").arg(self.at).status()?;
+        let mut unmount = Command::new("umount");
+        let unmounted = unmount
+            .arg("--lazy")
+            .arg(self.at)
+            .stderr(Stdio::null())
+            .status()?;
         ensure!(unmounted.success(), "cannot unmount {}", self.at.display());
         Ok(())
     }
