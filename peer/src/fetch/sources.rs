@@ -656,7 +656,8 @@ mod tests {
         assert_eq!(sources.used(), BTreeSet::from([one]));
         // A part of a fragment, which another source completes.
         let intake = Intake::new(Counters::new());
-        let mut portion = intake.begin(&added[1].1.meter);
+        let (_, second) = added.iter().find(|(peer, _)| *peer == two).expect("added");
+        let mut portion = intake.begin(&second.meter);
         portion.add(64);
         assert_eq!(sources.used().len(), 1, "it may be wrong");
         portion.keep();

@@ -141,10 +141,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "ahora mismo se está publicando algo como {name}",
     ),
     (
-        "the caller went away before {name} was published",
-        "quien lo pidió se fue antes de que {name} se publicara",
-    ),
-    (
         "the publication of {name} was withdrawn, or replaced by a newer one",
         "la publicación de {name} se retiró, o la reemplazó una más nueva",
     ),
