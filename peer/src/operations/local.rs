@@ -454,9 +454,18 @@ pub(crate) async fn verify(
     events.tell(verified).await?;
     for (entry, fragments) in held.contents {
         for index in fragments.iter() {
-            let finding = look_at(&node.store, entry.manifest.content(), index).await?;
-            verified.damaged += u32::from(finding == Finding::Damaged);
-            verified.done += u64::from(entry.manifest.len_of(index));
+            let length = u64::from(entry.manifest.len_of(index));
+            match look_at(&node.store, entry.manifest.content(), index).await? {
+                // The file is away: nothing can be said of it.
+                Finding::Gone => {
+                    verified.missing += length;
+                    verified.total -= length;
+                }
+                finding => {
+                    verified.damaged += u32::from(finding == Finding::Damaged);
+                    verified.done += length;
+                }
+            }
             events.tell(verified).await?;
         }
     }

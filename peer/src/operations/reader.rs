@@ -240,7 +240,7 @@ impl ContentReader {
                 };
                 let Some((piece, of)) = unless_spoiled(&self.node, attempt, reading).await? else {
                     attempt += 1;
-                    self.fetch_anew(index).await?;
+                    self.fetch(&self.manifest.only(index)).await?;
                     continue;
                 };
                 proof = Some(of);
@@ -262,23 +262,8 @@ impl ContentReader {
         if self.may_fetch { 1 } else { ATTEMPTS }
     }
 
-    /// Fetches a fragment of which the own copy is spoiled. Of a user's file that has changed nothing is
-    /// left, so the content gets a place of its own.
-    async fn fetch_anew(&self, index: FragmentIndex) -> Result<(), Failure> {
-        let (manifest, lost) = (self.manifest.clone(), self.manifest.only(index));
-        let purpose = Purpose::Collected {
-            role: Role::Fetched,
-            name: Some(self.name.clone()),
-            fragments: self.manifest.fragments_in(&self.range),
-        };
-        let prepare = self
-            .node
-            .with_store(move |store| store.prepare(&manifest, purpose));
-        prepare.await?;
-        self.fetch(&lost).await
-    }
-
-    /// Fetches the fragments of a window that are not held.
+    /// Fetches the fragments of a window that are not held. Of a user's file that has changed nothing is left
+    /// from one moment to the next, so the content gets a place of its own first.
     async fn fetch(&self, window: &FragmentSet) -> Result<(), Failure> {
         let content = self.manifest.content();
         let wanted = window.clone();
@@ -288,6 +273,18 @@ impl ContentReader {
         });
         if is_held.await? {
             return Ok(());
+        }
+        if self.may_fetch {
+            let manifest = self.manifest.clone();
+            let purpose = Purpose::Collected {
+                role: Role::Fetched,
+                name: Some(self.name.clone()),
+                fragments: self.manifest.fragments_in(&self.range),
+            };
+            let prepare = self
+                .node
+                .with_store(move |store| store.prepare(&manifest, purpose));
+            prepare.await?;
         }
         let cancel = CancellationToken::new();
         // Also when this future is dropped.
