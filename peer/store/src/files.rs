@@ -150,7 +150,7 @@ pub(super) fn free_space(directory: &Path) -> Result<u64, StoreError> {
     Ok(free_on(&disk))
 }
 
-/// Returns the bytes that may be used on a disk, as [`free_space`] does.
+/// Returns the bytes that may be used on a disk, as `free_space` does.
 #[must_use]
 pub fn free_on(disk: &StatVfs) -> u64 {
     if disk.f_blocks == 0 {
