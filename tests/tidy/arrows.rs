@@ -52,6 +52,10 @@ pub(crate) const TRACKER: &[Row] = &[
 pub(crate) const STORE: &[Row] = &[
     ("additions", &["disk", "error", "lib", "publish", "staged_upload"]),
     (
+        "belonging",
+        &["disk", "error", "index", "networks", "publications"],
+    ),
+    (
         "collected",
         &["copies", "disk", "error", "files", "index", "lib", "verify"],
     ),
@@ -72,6 +76,7 @@ pub(crate) const STORE: &[Row] = &[
             "kept",
             "layout",
             "lib",
+            "networks",
             "publications",
             "recovery",
             "slot",
@@ -89,6 +94,7 @@ pub(crate) const STORE: &[Row] = &[
     ("kept", &["copies", "error", "files", "lib"]),
     ("layout", &["error", "files", "kept", "lib"]),
     ("memory", &["copies", "disk", "error", "files", "kept", "lib"]),
+    ("networks", &["error", "index", "publications"]),
     ("publications", &[]),
     (
         "publish",
@@ -112,7 +118,15 @@ pub(crate) const STORE: &[Row] = &[
     ("room", &["error", "files", "kept", "layout", "lib"]),
     (
         "salvage",
-        &["copies", "error", "files", "index", "kept", "publications"],
+        &[
+            "copies",
+            "error",
+            "files",
+            "index",
+            "kept",
+            "networks",
+            "publications",
+        ],
     ),
     (
         "settle",

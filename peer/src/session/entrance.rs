@@ -14,7 +14,7 @@ use proto::client::{DirectoryClient, Gateways, Program, TrackerEntry, misdirecte
 use proto::messages::control::EntryPoint;
 use serde::{Deserialize, Serialize};
 use shared::ErrorCode;
-use shared::model::HostPort;
+use shared::model::{HostPort, NetworkId};
 
 const FILE_NAME: &str = "network.json";
 
@@ -38,6 +38,18 @@ pub(super) struct Known {
     pub(super) webserver: Option<HostPort>,
     /// All of them; first the one that welcomed this peer.
     pub(super) trackers: Vec<HostPort>,
+    /// The network, if its tracker said it.
+    pub(super) network: Option<NetworkId>,
+    /// Other networks of which the peer has something: an index that is made anew may not tell.
+    pub(super) other_networks: Vec<NetworkId>,
+}
+
+/// The networks of a peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Networks {
+    pub(super) current: Option<NetworkId>,
+    /// Those of which it has something beside.
+    pub(super) others: Vec<NetworkId>,
 }
 
 /// Returns the ways to try, in order, to enter by `entry`.
@@ -57,7 +69,7 @@ pub(super) fn ways(entry: &EntryPoint, known: Option<&Known>) -> Vec<EntryPoint>
 
 impl Known {
     /// Returns the memory of an entry that succeeded.
-    pub(super) fn of(entry: &EntryPoint, found: &Found) -> Self {
+    pub(super) fn of(entry: &EntryPoint, found: &Found, networks: Networks) -> Self {
         let mut trackers = vec![found.tracker.clone()];
         trackers.extend(
             found
@@ -71,6 +83,15 @@ impl Known {
             entry: entry.clone(),
             webserver: found.webserver.clone(),
             trackers,
+            network: networks.current,
+            other_networks: networks.others,
+        }
+    }
+
+    pub(super) fn networks(&self) -> Networks {
+        Networks {
+            current: self.network,
+            others: self.other_networks.clone(),
         }
     }
 
@@ -223,6 +244,10 @@ struct NetworkFile {
     address: String,
     webserver: Option<String>,
     trackers: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    other_networks: Vec<String>,
 }
 
 impl Acquaintances {
@@ -257,6 +282,12 @@ impl Acquaintances {
                 .filter_map(parsed)
                 .take(MAX_TRACKERS)
                 .collect(),
+            network: file.network.and_then(|text| text.parse().ok()),
+            other_networks: file
+                .other_networks
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .collect(),
         })
     }
 
@@ -272,6 +303,8 @@ impl Acquaintances {
             address: address.to_string(),
             webserver: known.webserver.as_ref().map(ToString::to_string),
             trackers: known.trackers.iter().map(ToString::to_string).collect(),
+            network: known.network.map(|network| network.to_string()),
+            other_networks: known.other_networks.iter().map(ToString::to_string).collect(),
         };
         let text = serde_json::to_string(&file).map_err(io::Error::other)?;
         let temporary = self.0.with_extension("json.new");
@@ -294,7 +327,14 @@ mod tests {
             webserver: Some(address("w:1")),
             others: vec![address("t:1"), address("t:2")],
         };
-        Known::of(&EntryPoint::Peer(address("p:1")), &found)
+        Known::of(
+            &EntryPoint::Peer(address("p:1")),
+            &found,
+            Networks {
+                current: Some(NetworkId::from_bytes([3; 16])),
+                others: vec![NetworkId::from_bytes([4; 16])],
+            },
+        )
     }
 
     #[test]

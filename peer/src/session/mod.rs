@@ -21,7 +21,9 @@ use proto::RemoteError;
 use proto::client::{CatalogClient, Gateways, UpkeepClient};
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
-use shared::model::{ContentId, DialFailure, Epoch, HostPort, NetworkDefaults, PeerId, Report, Timestamp};
+use shared::model::{
+    ContentId, DialFailure, Epoch, HostPort, NetworkDefaults, NetworkId, PeerId, Report, Timestamp,
+};
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{mpsc, watch};
 
@@ -58,6 +60,8 @@ fn patience(since_lost: Option<Duration>) -> Duration {
 pub struct Connection {
     /// Its address.
     pub tracker: HostPort,
+    /// The network, if the tracker says it.
+    pub network: Option<NetworkId>,
     /// Its epoch.
     pub epoch: Epoch,
     /// Its catalogue.

@@ -25,6 +25,7 @@ use super::handles::{Handles, Part};
 use super::index::Index;
 use super::kept::Kept;
 use super::layout::Layout;
+use super::networks::{self, Networks};
 use super::publications::{Publication, PublicationState};
 use super::recovery::{provable, recover};
 use super::slot::{Slot, Slots};
@@ -46,6 +47,7 @@ pub struct DiskStore {
     pub(super) staged: AtomicU64,
     changes: broadcast::Sender<ContentId>,
     pub(super) touched: TouchedContents,
+    pub(super) networks: Mutex<Networks>,
     /// Lock on the data directory, held while the store is open.
     _lock: File,
 }
@@ -71,10 +73,12 @@ impl DiskStore {
     /// Opens the store in a data directory that is locked, and whose index can be used.
     pub(super) fn on(layout: Layout, lock: File, capacity: u64) -> Result<Self, StoreError> {
         let mut index = Index::open(&layout.index())?;
+        networks::prepare(&index)?;
         let slots = Slots::default();
         for kept in recover(&layout, &mut index)? {
             slots.put(kept);
         }
+        let networks = Mutex::new(Networks::load(&index)?);
         let (index, changes) = (Mutex::new(index), broadcast::Sender::new(CHANGES));
         Ok(Self {
             layout,
@@ -85,6 +89,7 @@ impl DiskStore {
             staged: AtomicU64::new(0),
             changes,
             touched: TouchedContents::default(),
+            networks,
             _lock: lock,
         })
     }
@@ -331,6 +336,10 @@ impl FragmentStore for DiskStore {
         let index = self.layout.index();
         let free = free_space(index.parent()?).ok();
         free.filter(|free| *free < u64::MAX)
+    }
+
+    fn is_elsewhere(&self, content: ContentId) -> bool {
+        self.is_elsewhere_now(content)
     }
 
     fn subscribe(&self) -> broadcast::Receiver<ContentId> {

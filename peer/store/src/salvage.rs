@@ -15,6 +15,7 @@ use super::copies::UserFile;
 use super::files::FileIdentity;
 use super::index::{FORMAT, PUBLICATION, RECORD, kept_from, path_from, publication_from};
 use super::kept::Kept;
+use super::networks::{APART, Affiliations, BELONGS, FACTS, apart_from, belonging_from, fact_from};
 use super::publications::Publication;
 
 /// The readable part of an index.
@@ -24,6 +25,7 @@ pub(super) struct Salvaged {
     pub(super) records: Vec<Kept>,
     pub(super) copies: Vec<(ContentId, UserFile)>,
     pub(super) publications: Vec<Publication>,
+    pub(super) networks: Affiliations,
     /// Contents of additions that were under way.
     pub(super) unfinished: Vec<ContentId>,
     /// Whether SQLite finds nothing wrong, and every row could be read.
@@ -71,6 +73,17 @@ pub(super) fn salvage(index: &Path, copy: &Path) -> Result<Salvaged, StoreError>
     let copies = "SELECT path, size, modified, inode, content FROM copies ORDER BY rowid";
     found.copies = rows(&connection, copies, &mut is_whole, copy_from);
     found.publications = rows(&connection, PUBLICATION, &mut is_whole, publication_from);
+    let mut networks = Affiliations {
+        facts: rows(&connection, FACTS, &mut is_whole, |row| Ok(fact_from(row)?)),
+        publications: rows(&connection, APART, &mut is_whole, apart_from),
+        ..Affiliations::default()
+    };
+    networks.is_whole = true;
+    networks.belongs = rows(&connection, BELONGS, &mut networks.is_whole, |row| {
+        Ok(belonging_from(row)?)
+    });
+    is_whole &= networks.is_whole;
+    found.networks = networks;
     let unfinished = "SELECT content FROM unfinished";
     found.unfinished = rows(&connection, unfinished, &mut is_whole, |row| {
         Ok(ContentId::from_bytes(row.get(0)?))

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use shared::model::{
     Answer, AssignmentFailure, DigestBuckets, Epoch, EvictReason, FragmentSet, Hello, HelloRefusal, Holding,
-    HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, NetworkDefaults, Numbered, Order,
-    Report, RunId, RunTraits, Source, Timestamp, Welcome,
+    HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, NetworkDefaults, NetworkId,
+    Numbered, Order, Report, RunId, RunTraits, Source, Timestamp, Welcome,
 };
 
 use super::types::{
@@ -183,6 +183,7 @@ impl TryFrom<v1::Hello> for Hello {
             zone: zone(&wire.zone)?,
             capacity: wire.capacity,
             used: wire.used,
+            network: network_id("network", &wire.network)?,
             epoch: Epoch::new(wire.epoch),
             mark: wire.mark.map(Mark::from),
             holdings: wire.holdings.map(digest).transpose()?,
@@ -229,6 +230,7 @@ impl From<Hello> for v1::Hello {
             capacity: hello.capacity,
             used: hello.used,
             zone: zone_text(hello.zone),
+            network: network_bytes(hello.network),
             epoch: hello.epoch.get(),
             mark: hello.mark.map(Into::into),
             holdings: hello.holdings.map(|digest| digest.to_bytes().into()),
@@ -307,6 +309,7 @@ impl TryFrom<v1::FromTracker> for FromTracker {
         };
         Ok(match required("message", wire.message)? {
             Message::Welcome(welcome) => Self::Welcome(Welcome {
+                network: network_id("network", &welcome.network)?,
                 epoch: Epoch::new(welcome.epoch),
                 lease: positive("lease_ms", welcome.lease_ms)?,
                 heartbeat: positive("heartbeat_ms", welcome.heartbeat_ms)?,
@@ -362,6 +365,9 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 Why::CopyOf(address) => HelloRefusal::CopyOf(parsed("copy_of", &address)?),
                 Why::OlderThan(run) => HelloRefusal::OlderThan(Incarnation::new(run)),
                 Why::AheadOf(run) => HelloRefusal::AheadOf(Incarnation::new(run)),
+                Why::OtherNetwork(id) => HelloRefusal::OtherNetwork(
+                    network_id("other_network", &id)?.ok_or(Invalid::Missing("other_network"))?,
+                ),
             }),
         })
     }
@@ -378,10 +384,12 @@ impl From<FromTracker> for v1::FromTracker {
                     HelloRefusal::CopyOf(address) => Why::CopyOf(address.to_string()),
                     HelloRefusal::OlderThan(run) => Why::OlderThan(run.get()),
                     HelloRefusal::AheadOf(run) => Why::AheadOf(run.get()),
+                    HelloRefusal::OtherNetwork(network) => Why::OtherNetwork(network_bytes(Some(network))),
                 };
                 Message::Refused(v1::Refused { why: Some(why) })
             }
             FromTracker::Welcome(welcome) => Message::Welcome(v1::Welcome {
+                network: network_bytes(welcome.network),
                 epoch: welcome.epoch.get(),
                 lease_ms: millis(welcome.lease),
                 heartbeat_ms: millis(welcome.heartbeat),
@@ -459,10 +467,25 @@ pub(super) fn defaults(replicas: u32, fragment_length: u32) -> Result<NetworkDef
 
 /// The id of a run; none from peers that have no such ids.
 fn run_id(bytes: &[u8]) -> Result<Option<RunId>, Invalid> {
-    match <[u8; RunId::LEN]>::try_from(bytes) {
-        Ok(bytes) => Ok(Some(RunId::from_bytes(bytes))),
+    Ok(sixteen("run_id", bytes)?.map(RunId::from_bytes))
+}
+
+/// The id of a network; none from programs that know no such ids.
+pub(super) fn network_id(field: &'static str, bytes: &[u8]) -> Result<Option<NetworkId>, Invalid> {
+    Ok(sixteen(field, bytes)?.map(NetworkId::from_bytes))
+}
+
+pub(super) fn network_bytes(network: Option<NetworkId>) -> bytes::Bytes {
+    let bytes = |network: NetworkId| network.as_bytes().to_vec().into();
+    network.map(bytes).unwrap_or_default()
+}
+
+/// The 16 bytes of an id that older programs do not have.
+fn sixteen(field: &'static str, bytes: &[u8]) -> Result<Option<[u8; 16]>, Invalid> {
+    match <[u8; 16]>::try_from(bytes) {
+        Ok(bytes) => Ok(Some(bytes)),
         Err(_) if bytes.is_empty() => Ok(None),
-        Err(_) => Err(Invalid::field("run_id", "must have 16 bytes, or none")),
+        Err(_) => Err(Invalid::field(field, "must have 16 bytes, or none")),
     }
 }
 

@@ -42,7 +42,8 @@ pub use fragment::{
     FragmentSetError, MAX_FRAGMENTS,
 };
 pub use id::{
-    ContentId, Digest, Epoch, FactCount, Incarnation, ParseIdError, PeerId, Revision, RunId, SHORTEST_PREFIX,
+    ContentId, Digest, Epoch, FactCount, Incarnation, NetworkId, ParseIdError, PeerId, Revision, RunId,
+    SHORTEST_PREFIX,
 };
 pub use manifest::{Manifest, ManifestError, Parts, PartsError};
 pub use name::{ContentRef, Name, NameError, PathInside};
@@ -57,7 +58,7 @@ pub use revision::{
     RevisionLimitError, RevisionState,
 };
 pub use session::{
-    Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, NetworkDefaults, Numbered, Order, Report,
-    RunTraits, Source, Welcome,
+    Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, KeptApart, NetworkDefaults, Numbered, Order,
+    Report, RunTraits, Source, Welcome,
 };
 pub use time::{Mark, ParseDurationError, Timestamp, format_duration, parse_duration};

@@ -156,6 +156,8 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         epoch: Epoch::new(0),
         pending_publications: 1,
         refused_publications: 1,
+        network: None,
+        kept_apart: Vec::new(),
         lost: shared::model::LostFiles {
             files: 3,
             bytes: 5 << 20,

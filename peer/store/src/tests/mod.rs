@@ -7,6 +7,7 @@ mod damage;
 pub(crate) mod fire;
 mod index_damage;
 mod leftovers;
+mod networks;
 mod places;
 mod rebuild;
 mod staged_upload;

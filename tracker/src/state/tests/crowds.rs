@@ -49,6 +49,7 @@ fn hello(state: &mut State, n: usize) -> Result<Vec<PeerId>, Rejection> {
         zone: None,
         capacity: 1,
         used: 0,
+        network: None,
         epoch: shared::model::Epoch::new(0),
         mark: None,
         holdings: None,
