@@ -84,10 +84,11 @@ pub(super) struct Contribution {
 }
 
 impl Contribution {
-    /// Returns what a name contributes to a content; none when it does not keep it.
-    pub(super) fn of(history: Option<&NameHistory>, content: ContentId) -> Option<Self> {
+    /// Returns what a name contributes to a content by these of its bindings, the newest first; none when it
+    /// does not keep it.
+    pub(super) fn of<'a>(holding: impl Iterator<Item = &'a Bound>, content: ContentId) -> Option<Self> {
         let mut contribution: Option<Self> = None;
-        for bound in history?.referring(content) {
+        for bound in holding.filter(|bound| bound.refers_to(content)) {
             let current = (bound.hold == Hold::Current).then(|| whole_of(bound));
             let known = contribution.get_or_insert_with(|| Self {
                 target: bound.target,
@@ -104,6 +105,12 @@ impl Contribution {
         }
         contribution
     }
+}
+
+/// Returns the bindings of a name for which it keeps contents, the newest first.
+fn holding(history: Option<&NameHistory>) -> impl Iterator<Item = &Bound> {
+    let all = history.into_iter().flat_map(NameHistory::holding);
+    all.map(|(_, bound)| bound)
 }
 
 /// Returns the content to which a binding is, and its parts.
@@ -193,7 +200,7 @@ impl Keepers {
         match &self.names {
             Names::None => Vec::new(),
             Names::One(name) => {
-                Contribution::of(history_of(name), content).map_or_else(Vec::new, |of| of.own)
+                Contribution::of(holding(history_of(name)), content).map_or_else(Vec::new, |of| of.own)
             }
             Names::Many(many) => many.own.iter().cloned().collect(),
         }
@@ -225,7 +232,7 @@ impl Keepers {
                 // Its publishers are the sum so far.
                 many.set(
                     one,
-                    Contribution::of(history_of(one), content),
+                    Contribution::of(holding(history_of(one)), content),
                     &mut Publishers::none(),
                 );
                 many.set(name, Some(now), &mut self.publishers);

@@ -582,28 +582,31 @@ impl Names {
         if history.revisions().is_empty() {
             self.names.remove(name);
         }
-        let collected = touched.iter().filter_map(|id| self.settle(*id, name)).collect();
+        let history = self.names.get(name);
+        let holding: Vec<&Bound> = history.map_or_else(Vec::new, |history| {
+            history.holding().map(|(_, bound)| bound).collect()
+        });
+        let mut collected = Vec::new();
+        for id in &touched {
+            let Some(content) = self.contents.get_mut(id) else {
+                continue;
+            };
+            let before = published::bytes_of(&content.manifest, content.keepers.len());
+            self.published.take(content.keepers.publishers(), before);
+            let now = Contribution::of(visited(holding.iter().copied()), *id);
+            if content.keepers.set(name, now, *id, |name| self.names.get(name)) {
+                let after = published::bytes_of(&content.manifest, content.keepers.len());
+                self.published.add(content.keepers.publishers(), after);
+            } else {
+                collected.push((*id, content.manifest.fragment_count()));
+                self.contents.remove(id);
+            }
+        }
         RefChange {
             learned: Vec::new(),
             touched,
             collected,
         }
-    }
-
-    /// Updates one content after the history of a name has changed; returns the content if no name keeps it.
-    fn settle(&mut self, id: ContentId, name: &Name) -> Option<(ContentId, u32)> {
-        let content = self.contents.get_mut(&id)?;
-        let before = published::bytes_of(&content.manifest, content.keepers.len());
-        self.published.take(content.keepers.publishers(), before);
-        let now = Contribution::of(self.names.get(name), id);
-        if content.keepers.set(name, now, id, |name| self.names.get(name)) {
-            let after = published::bytes_of(&content.manifest, content.keepers.len());
-            self.published.add(content.keepers.publishers(), after);
-            return None;
-        }
-        let fragments = content.manifest.fragment_count();
-        self.contents.remove(&id);
-        Some((id, fragments))
     }
 }
 

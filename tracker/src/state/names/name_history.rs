@@ -328,7 +328,10 @@ impl NameHistory {
     ) -> BTreeSet<ContentId> {
         let mut touched = BTreeSet::new();
         for bound in visited(self.revisions.iter_mut()).filter_map(|one| one.bound.as_mut()) {
-            touched.extend(bound.contents());
+            // A pinned revision goes on to keep what it keeps.
+            if bound.hold == Hold::Current || bound.holds() && !bound.pins.is_pinned() {
+                touched.extend(bound.contents());
+            }
             bound.collect();
         }
         touched.extend(self.end((revision, at), false, limit));

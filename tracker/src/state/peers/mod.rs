@@ -13,7 +13,7 @@ mod maintenance_holdings;
 mod modes;
 mod reach;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::model::{
     DialFailure, Hello, HostPort, Incarnation, Numbered, PeerId, PeerMode, PeerState, Report, RunTraits,
@@ -53,6 +53,8 @@ pub(crate) struct Peers {
     sessions: BTreeMap<SessionId, PeerId>,
     /// Bytes that are remembered of all peers.
     remembered: usize,
+    /// Peers with a session that can be told to dial others.
+    dialers: BTreeSet<PeerId>,
     /// Peers that are not lost.
     rings: Rings,
     /// Peers that may have changed since the last event.
@@ -490,6 +492,7 @@ impl Peers {
             self.rings.remove(id);
             if let Some(session) = peer.session.take() {
                 self.sessions.remove(&session.id);
+                self.dialers.remove(&id);
             }
         }
     }
@@ -503,6 +506,7 @@ impl Peers {
 
     fn forget(&mut self, id: PeerId) {
         self.rings.remove(id);
+        self.dialers.remove(&id);
         self.waits_no_longer_for(id);
         if let Some(peer) = self.peers.remove(&id) {
             self.remembered -= bytes_of(&peer.registration);
@@ -532,6 +536,10 @@ impl Peers {
         let lease_until = now.after(timing.lease);
         peer.life = Life::Live { lease_until };
         self.sessions.insert(id, hello.peer);
+        match hello.traits.can_probe {
+            true => self.dialers.insert(hello.peer),
+            false => self.dialers.remove(&hello.peer),
+        };
         let old = peer.session.replace(Session {
             id,
             run: Run::of(hello),
@@ -575,6 +583,7 @@ impl Peers {
     /// Ends a session; returns its peer, which is suspect from now on, if it was the current one.
     pub(crate) fn close(&mut self, session: SessionId, now: Timestamp) -> Option<PeerId> {
         let id = self.sessions.remove(&session)?;
+        self.dialers.remove(&id);
         let peer = self.get_mut(id)?;
         peer.session = None;
         if peer.is_live() {
@@ -675,6 +684,11 @@ impl Peers {
             self.rings.len() == present.len() && self.rings.peers().all(is_there),
             || "replica sets are not read off from who is there".to_owned(),
         )?;
+        let dials = |peer: &&Peer| peer.session.is_some() && peer.traits.can_probe;
+        let dialers = self.peers.values().filter(dials).map(Peer::id);
+        require(dialers.eq(self.dialers.iter().copied()), || {
+            "peers that dial others are not those that can".to_owned()
+        })?;
         let open = self.peers.values().filter(|peer| peer.session.is_some()).count();
         require(open == self.sessions.len(), || {
             "there is a session without a peer".to_owned()

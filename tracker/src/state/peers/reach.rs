@@ -22,6 +22,7 @@ use shared::model::{Answer, DialFailure, Hello, HostPort, PeerId, Reach, Timesta
 
 use super::{Peer, Peers};
 use crate::state::command::{Origin, SessionId};
+use crate::state::steps::visited;
 use crate::timing::Timing;
 
 /// Time for which a new peer waits to be confirmed: several probes.
@@ -239,7 +240,8 @@ impl Peers {
     /// Returns whether a peer that says hello now has to wait until it is confirmed: members are there that
     /// can dial it, or may be there when all have reported.
     pub(super) fn has_probers(&self, except: PeerId) -> bool {
-        let mut others = self.iter().filter(|peer| peer.id() != except);
+        let others = visited(self.dialers.iter()).filter(|id| **id != except);
+        let mut others = others.filter_map(|id| self.get(*id));
         self.is_in_safe_mode() || others.any(Peer::can_probe)
     }
 
