@@ -576,11 +576,12 @@ mod tests {
             let mut refusing = sources("", 32);
             refusing.offer(crowd(1..257));
             let (took, at_once) = search(&mut refusing, peer(honest), true);
-            assert!(took <= 2_500 && at_once <= 16, "{took} ms, {at_once} at once");
+            assert!(took <= 1_600 && at_once <= 16, "{took} ms, {at_once} at once");
             let mut silent = sources("", 32);
             silent.offer(crowd(1..257));
             let (took, at_once) = search(&mut silent, peer(honest), false);
-            assert!(took <= 20_000 && at_once <= 16, "{took} ms, {at_once} at once");
+            // Fifteen rounds of sixteen come before the last one; each takes a second, and a step to notice.
+            assert!(took <= 16_500 && at_once <= 16, "{took} ms, {at_once} at once");
         }
     }
 
