@@ -1,6 +1,6 @@
 //! Spoiled copies: fragments of this node's own that turn out to be damaged, changed or gone at the moment in
-//! which they are to be handed on. The store has withdrawn them by then, so the operation fetches them from
-//! other peers and tries again, as often as [`ATTEMPTS`] says.
+//! which they are to be handed on. The store has withdrawn or suspended them by then, so the operation
+//! fetches them from other peers and tries again, as often as [`ATTEMPTS`] says.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl MaySpoil for StoreError {
     fn is_spoiled(&self) -> bool {
         matches!(
             self,
-            Self::Damaged { .. } | Self::NotHeld { .. } | Self::Changed { .. }
+            Self::Damaged { .. } | Self::NotHeld { .. } | Self::Changed { .. } | Self::Away { .. }
         )
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct Kept {
     pub(super) device: Option<u64>,
     /// Memory of a file that is away; then nothing of it is held.
     pub(super) suspension: Option<Suspension>,
+    /// Whether the content was fetched anew in this run while its shared file was away.
+    is_displaced: bool,
     /// Blocks written in this run, of fragments that are not held yet.
     written: BTreeMap<FragmentIndex, Vec<bool>>,
 }
@@ -161,6 +163,7 @@ impl Kept {
             identity: None,
             device: None,
             suspension: None,
+            is_displaced: false,
             written: BTreeMap::new(),
         })
     }
@@ -177,6 +180,7 @@ impl Kept {
             identity: Some(file.identity),
             device: None,
             suspension: None,
+            is_displaced: false,
             written: BTreeMap::new(),
         }
     }
@@ -194,6 +198,7 @@ impl Kept {
             identity: None,
             device: None,
             suspension: None,
+            is_displaced: false,
             written,
         }
     }
@@ -210,6 +215,7 @@ impl Kept {
             identity: self.identity,
             device: self.device,
             suspension: self.suspension.clone(),
+            is_displaced: self.is_displaced,
             written: BTreeMap::new(),
         }
     }
@@ -359,7 +365,8 @@ impl Kept {
             // fetches it anew goes on sharing it.
             let mut moved = Self::new(&next.manifest, purpose, nonce)?;
             moved.roles.assigned |= self.roles.assigned;
-            moved.roles.published |= self.roles.published && self.suspension.is_some();
+            moved.is_displaced = self.roles.published && self.suspension.is_some();
+            moved.roles.published |= moved.is_displaced;
             moved.name = moved.name.or(next.name);
             return Ok(moved);
         }
@@ -439,6 +446,7 @@ impl Kept {
             held,
             wanted,
             suspension: None,
+            is_displaced: false,
             written: BTreeMap::new(),
             ..self.clone()
         })
@@ -454,10 +462,15 @@ impl Kept {
         is_nothing_here && self.suspension.is_none() && !self.roles.published
     }
 
-    /// Whether this is a shared content in a partial file that is not complete: its user had it fetched anew
-    /// while the shared file was away.
+    /// Whether this is a shared content that goes back to its file when that is back: it was fetched anew
+    /// into the store, or into a partial file that is not complete.
     pub(super) fn is_displaced(&self) -> bool {
-        self.roles.published && matches!(self.place, Place::Partial { .. }) && !self.held.is_full()
+        self.roles.published
+            && match self.place {
+                Place::Store => self.is_displaced,
+                Place::Partial { .. } => !self.held.is_full(),
+                Place::File(_) => false,
+            }
     }
 
     /// Refuses a fragment that is not held.

@@ -295,7 +295,8 @@ impl DiskStore {
         Ok(gone)
     }
 
-    /// Leaves a partial file that nobody completes for a file of the user's that has the bytes.
+    /// Leaves the place into which a shared content was fetched anew for a file of the user's that has the
+    /// bytes.
     fn go_back(&self, index: &mut Index, slot: &Slot) -> Result<(), StoreError> {
         let old = slot.kept().clone();
         if !old.is_displaced() || !self.slots.is_current(slot) {

@@ -12,7 +12,9 @@ use shared::{Coded as _, ErrorCode};
 use tempfile::TempDir;
 
 use super::super::fixture::{Content, files_below};
-use super::super::{DiskStore, FragmentStore as _, Looked, Place, StoreError, verify_fragment};
+use super::super::{
+    DiskStore, FragmentStore as _, Looked, Place, Purpose, Role, StoreError, verify_fragment,
+};
 
 const LENGTH: usize = 150_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -311,6 +313,29 @@ fn a_fetch_that_is_given_up_leaves_the_file_to_come_back() {
     let mut left = files_below(&home.path(""));
     left.retain(|file| !file.starts_with("node/"));
     assert_eq!(left, ["a"], "the partial file is gone");
+}
+
+#[test]
+fn a_content_that_was_read_while_its_file_was_away_goes_back_to_it() {
+    let (home, content) = Home::sharing();
+    home.rename("a", "b");
+    let purpose = Purpose::Collected {
+        role: Role::Fetched,
+        name: None,
+        fragments: content.manifest.all_fragments(),
+    };
+    home.store().prepare(&content.manifest, purpose).expect("fits");
+    content.fill(home.store(), &[0, 1, 2]);
+    let entry = || home.store().entry(content.id()).expect("kept");
+    assert!(entry().roles.published && entry().place == Place::Store);
+    let leftovers = || (0..10).for_each(|_| drop(home.store().forget_leftovers(|_| false).expect("looks")));
+    leftovers();
+    assert_eq!(entry().place, Place::Store, "the file is still away");
+    home.rename("b", "a");
+    leftovers();
+    assert_eq!(entry().place, Place::File(home.path("a")));
+    assert!(home.is_shared(&content));
+    assert_eq!(home.store().usage().used, 0);
 }
 
 #[test]
