@@ -138,7 +138,8 @@ impl World {
                 health.state
             ));
         }
-        // Where no member can look at copies, those of liars are believed, as in networks of earlier versions.
+        // Where no member can look at copies, those of liars are believed, as in networks of earlier
+        // versions.
         let mut numbered = self.peers.iter().enumerate();
         let is_looked_at = numbered.any(|(number, peer)| peer.is_up && peer.can_check(number));
         let claimed = self.peers.iter().filter(|peer| peer.is_up && peer.is_fake);
