@@ -35,7 +35,13 @@ fn a_file_that_is_renamed_and_back_counts_again() -> Result<()> {
     let told = wait_for_absence(peer, "gone", 1)?;
     assert_eq!(told["first"][0]["path"], text(&path));
     wait_for_replicas(peer, "data", 1, &[])?;
-    assert!(reasons(peer, "data").contains(&"file_away".to_owned()));
+    // Also where another peer is asked.
+    for asked in [peer, cluster.peer(1)] {
+        let told = || reasons(asked, "data");
+        eventually("a reason", PATIENCE, told, |codes| {
+            codes.contains(&"file_away".to_owned())
+        })?;
+    }
     let shown = peer.run(["status"]).expect(0).stdout;
     assert!(shown.contains("gone for"), "{shown}");
     let listed = peer.run(["list", "--local", "--json"]).expect(0).json();

@@ -252,6 +252,10 @@ fn text(event: &Event) -> Option<String> {
             ..
         } => words::event_endangered(name, words::content_state(*state), fewest, target),
         Event::Repaired { name, target, .. } => words::event_repaired(name, target),
+        Event::FileAway {
+            name, addr, absence, ..
+        } => words::event_file_away(name, addr, words::absence(*absence)),
+        Event::FileBack { name, addr, .. } => words::event_file_back(name, addr),
         Event::PeerJoined(peer) => about(|id, at| words::peer_joined(id, at), peer),
         Event::PeerSuspect(peer) => about(|id, at| words::peer_suspect(id, at), peer),
         Event::PeerLost(peer) if peer.left => about(|id, at| words::peer_left(id, at), peer),

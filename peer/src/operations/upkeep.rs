@@ -48,7 +48,11 @@ pub(crate) async fn why(node: &Node, what: &Asked, may_fetch: bool) -> Result<Wh
     match about(node, what.clone(), may_fetch, ask).await {
         Ok((mut why, _)) => {
             why.fetch = fetch_of(node, Some(why.content), Some(&why.name)).await?;
-            why.reasons.extend(away(node, why.content).await?);
+            if let Some(away) = away(node, why.content).await? {
+                // It names the path, which no tracker knows.
+                why.reasons.retain(|reason| reason.code != away.code);
+                why.reasons.push(away);
+            }
             Ok(why)
         }
         // Without a tracker a fetch is waiting all the more.

@@ -16,12 +16,14 @@
 //! sooner; the end of a protection is announced at once; what happens between Hello and Welcome is announced
 //! after the listing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use proto::messages::MAX_FILE_NEWS;
 use shared::model::{
-    ContentId, DigestBuckets, Epoch, FragmentSet, Hello, HelloRefusal, Holding, HoldingsDigest, HostPort,
-    Incarnation, Numbered, Order, PeerId, Received, Report, SampleOutcome, Timestamp, Welcome,
+    Absence, ContentId, DigestBuckets, Epoch, FileNews, FragmentSet, Hello, HelloRefusal, Holding,
+    HoldingsDigest, HostPort, Incarnation, Numbered, Order, PeerId, Received, Report, SampleOutcome,
+    Timestamp, Welcome,
 };
 
 use super::inventory::{Inventory, Refusal};
@@ -45,6 +47,8 @@ pub struct Session {
     protected: Protected,
     /// Contents whose eviction waits for a look at the copies that remain.
     looking: BTreeSet<ContentId>,
+    /// Absent files of which the tracker was told; none when it takes no such news.
+    absences: Option<BTreeMap<ContentId, Absence>>,
     /// Deliveries that wait for a heartbeat.
     received: Vec<Received>,
     /// The run that says hello, and the newest epoch that it has seen.
@@ -173,8 +177,8 @@ pub enum LookUp {
 pub enum Found {
     /// To [`LookUp::Digest`].
     Digest(HoldingsDigest),
-    /// To the others.
-    Holdings(Vec<Holding>),
+    /// To the others; with news of the files of these contents, and of all absent files to a listing.
+    Holdings(Vec<Holding>, Vec<FileNews>),
 }
 
 impl LookUp {
@@ -193,17 +197,32 @@ impl LookUp {
         };
         match self {
             Self::Digest => Found::Digest(held(&|_| true).iter().collect()),
-            Self::Listing(buckets) => Found::Holdings(held(&|content| {
-                buckets.is_none_or(|buckets| buckets.contains(content))
-            })),
+            Self::Listing(buckets) => {
+                let is_asked = |content| buckets.is_none_or(|buckets| buckets.contains(content));
+                let entries = store.entries().into_iter();
+                let absent = entries.filter(|entry| entry.away.is_some());
+                let news = absent.map(|entry| news(entry.manifest.content(), Some(&entry)));
+                Found::Holdings(held(&is_asked), news.collect())
+            }
             Self::Contents(contents) => {
                 let current = |content: &ContentId| {
-                    let content = *content;
-                    holding(content, store.entry(content), is_fetching(content))
+                    let (content, entry) = (*content, store.entry(*content));
+                    let news = news(content, entry.as_ref());
+                    (holding(content, entry, is_fetching(content)), news)
                 };
-                Found::Holdings(contents.iter().map(current).collect())
+                let (holdings, news) = contents.iter().map(current).unzip();
+                Found::Holdings(holdings, news)
             }
         }
+    }
+}
+
+/// The news of the file with a content that is kept like this, or not at all.
+fn news(content: ContentId, entry: Option<&Entry>) -> FileNews {
+    let away = entry.and_then(|entry| entry.away);
+    FileNews {
+        content,
+        absence: away.map(|away| away.absence),
     }
 }
 
@@ -238,6 +257,7 @@ impl Session {
             inventory: Inventory::new(),
             protected,
             looking: BTreeSet::new(),
+            absences: None,
             received: Vec::new(),
             announce_at: None,
         };
@@ -326,6 +346,7 @@ impl Session {
             ));
         }
         self.inventory.welcomed(welcome.epoch);
+        self.absences = welcome.takes_file_news.then(BTreeMap::new);
         self.phase = Phase::Listing {
             heartbeat: welcome.heartbeat,
         };
@@ -363,7 +384,7 @@ impl Session {
                 };
                 vec![Output::Hello(hello)]
             }
-            (Phase::Listing { heartbeat }, Found::Holdings(holdings)) => {
+            (Phase::Listing { heartbeat }, Found::Holdings(holdings, news)) => {
                 let heartbeat = *heartbeat;
                 self.phase = Phase::Open {
                     heartbeat,
@@ -372,17 +393,36 @@ impl Session {
                 let reports = self.inventory.list(holdings);
                 let mut outputs: Vec<_> = reports.into_iter().map(Output::Report).collect();
                 outputs.push(Output::Opened(self.inventory.epoch()));
+                outputs.extend(self.tell_of_files(news));
                 // A listing is silent about a content that is gone; the tracker may think otherwise of it.
                 self.take_ended(now);
                 outputs.extend(self.announce_due(now));
                 outputs
             }
-            (Phase::Open { .. }, Found::Holdings(holdings)) => {
+            (Phase::Open { .. }, Found::Holdings(holdings, news)) => {
                 let reports = self.inventory.announce(holdings);
-                reports.into_iter().map(Output::Report).collect()
+                let mut outputs: Vec<_> = reports.into_iter().map(Output::Report).collect();
+                outputs.extend(self.tell_of_files(news));
+                outputs
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Reports the news that the tracker was not told, if it takes such.
+    fn tell_of_files(&mut self, news: Vec<FileNews>) -> Vec<Output> {
+        let Some(told) = &mut self.absences else {
+            return Vec::new();
+        };
+        let is_new = |news: &FileNews| match news.absence {
+            Some(absence) => told.insert(news.content, absence) != Some(absence),
+            None => told.remove(&news.content).is_some(),
+        };
+        let new: Vec<_> = news.into_iter().filter(is_new).collect();
+        let messages = new.chunks(MAX_FILE_NEWS);
+        messages
+            .map(|news| self.report(Report::Files(news.to_vec())))
+            .collect()
     }
 
     fn ordered(&mut self, order: Order) -> Vec<Output> {

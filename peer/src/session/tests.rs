@@ -121,6 +121,7 @@ impl Welcomed {
             listing: None,
             defaults: shared::model::NetworkDefaults::default(),
             visitor_host: None,
+            takes_file_news: true,
         };
         welcomed.say(FromTracker::Welcome(welcome)).await;
         while !matches!(

@@ -255,6 +255,14 @@ shared::messages! {
         en: "peer in maintenance: {peer} at {address}",
         es: "nodo en mantenimiento: {peer} en {address}"
     }
+    fn event_file_away(name, address, absence) {
+        en: "file away: the file with {name} at {address} is {absence}; its copy does not count until it is back",
+        es: "archivo ausente: el archivo con {name} en {address}: {absence}; su copia no cuenta hasta que vuelva"
+    }
+    fn event_file_back(name, address) {
+        en: "file back: the file with {name} at {address} is no longer away",
+        es: "archivo de vuelta: el archivo con {name} en {address} ya no está ausente"
+    }
     fn peer_copied(peer, address) {
         en: "peer copied: a copy of the data directory of {peer} at {address} was refused",
         es: "nodo copiado: se rechazó una copia del directorio de datos de {peer} en {address}"

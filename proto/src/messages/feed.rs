@@ -2,9 +2,10 @@
 
 use shared::model::{Epoch, FeedEvent, FeedPage, FeedPosition, Revision};
 
+use super::types::{absence, absence_text, peer_id};
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
-use crate::v1::feed_event::{Event, PeerChange, Removed, Renamed, Settled, Standing};
+use crate::v1::feed_event::{Event, FileChange, PeerChange, Removed, Renamed, Settled, Standing};
 
 impl TryFrom<v1::FeedPosition> for FeedPosition {
     type Error = Invalid;
@@ -97,6 +98,13 @@ impl TryFrom<Event> for FeedEvent {
             },
             Event::EpochBegun(epoch) => Self::EpochBegun(Epoch::new(epoch)),
             Event::Settled(Settled {}) => Self::Settled,
+            Event::File(change) => Self::File {
+                name: parsed("name", &change.name)?,
+                revision: Revision::new(change.revision),
+                peer: peer_id(&change.peer_id)?,
+                address: parsed("address", &change.address)?,
+                absence: absence(&change.absence),
+            },
         })
     }
 }
@@ -129,6 +137,19 @@ impl From<FeedEvent> for Event {
             }),
             FeedEvent::EpochBegun(epoch) => Self::EpochBegun(epoch.get()),
             FeedEvent::Settled => Self::Settled(Settled {}),
+            FeedEvent::File {
+                name,
+                revision,
+                peer,
+                address,
+                absence,
+            } => Self::File(FileChange {
+                name: name.to_string(),
+                revision: revision.get(),
+                peer_id: peer.as_bytes().to_vec().into(),
+                address: address.to_string(),
+                absence: absence_text(absence),
+            }),
         }
     }
 }

@@ -22,7 +22,7 @@ mod tests;
 pub use catalog::{List, Locate, Page, Peers, Publish, Published, Remove, Rename};
 pub use collection::Gathering;
 pub(crate) use collection::publication;
-pub use session::{FromPeer, FromTracker, MAX_HOLDINGS, MAX_SOURCES};
+pub use session::{FromPeer, FromTracker, MAX_FILE_NEWS, MAX_HOLDINGS, MAX_SOURCES};
 pub use transfer::{Chunk, Fetch, FetchRange};
 pub use upkeep::{SetPeerMode, SetTarget, peer_or_self};
 

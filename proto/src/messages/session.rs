@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use shared::model::{
-    Answer, AssignmentFailure, DigestBuckets, Epoch, EvictReason, FragmentSet, Hello, HelloRefusal, Holding,
-    HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, NetworkDefaults, Numbered, Order,
-    Received, Remaining, Report, RunTraits, Source, Timestamp, Welcome,
+    Answer, AssignmentFailure, DigestBuckets, Epoch, EvictReason, FileNews, FragmentSet, Hello, HelloRefusal,
+    Holding, HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, NetworkDefaults, Numbered,
+    Order, Received, Remaining, Report, RunTraits, Source, Timestamp, Welcome,
 };
 
 use super::types::{
-    chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, run_id, source_rank,
-    words, zone, zone_text,
+    absence, absence_text, chosen_fragment_length, chosen_target, content_id, fragment_length_number,
+    peer_id, run_id, source_rank, words, zone, zone_text,
 };
 use super::{Invalid, bounded, parsed, required, samples};
 use crate::v1;
 use crate::v1::probe_result::Outcome;
+
+/// Files in one message of news; the rest goes into the next.
+pub const MAX_FILE_NEWS: usize = 1000;
 
 /// Holdings in one announce; the rest goes into the next.
 pub const MAX_HOLDINGS: usize = 1000;
@@ -66,6 +69,7 @@ impl TryFrom<v1::FromPeer> for Numbered<FromPeer> {
             Message::Probed(result) => FromPeer::Report(result.try_into()?),
             Message::Checked(checked) => FromPeer::Report(checked.try_into()?),
             Message::Kept(kept) => FromPeer::Report(kept.try_into()?),
+            Message::Files(files) => FromPeer::Report(files.try_into()?),
             Message::Unreached(unreached) => FromPeer::Report(Report::Unreached {
                 peer: peer_id(&unreached.peer_id)?,
                 error: words(&unreached.error),
@@ -139,6 +143,9 @@ impl From<Numbered<FromPeer>> for v1::FromPeer {
                     Err(error) => Outcome::Error(error),
                 }),
             }),
+            FromPeer::Report(Report::Files(news)) => Message::Files(v1::Files {
+                news: news.into_iter().map(Into::into).collect(),
+            }),
             FromPeer::Report(Report::Unreached { peer, error }) => Message::Unreached(v1::Unreached {
                 peer_id: peer.as_bytes().to_vec().into(),
                 error,
@@ -166,6 +173,34 @@ impl TryFrom<v1::AssignmentResult> for Report {
             failure,
             detail: words(&wire.detail),
         })
+    }
+}
+
+impl TryFrom<v1::Files> for Report {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Files) -> Result<Self, Invalid> {
+        bounded("news", MAX_FILE_NEWS, wire.news).map(Self::Files)
+    }
+}
+
+impl TryFrom<v1::FileNews> for FileNews {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::FileNews) -> Result<Self, Invalid> {
+        Ok(Self {
+            content: content_id(&wire.content_id)?,
+            absence: absence(&wire.absence),
+        })
+    }
+}
+
+impl From<FileNews> for v1::FileNews {
+    fn from(news: FileNews) -> Self {
+        Self {
+            content_id: news.content.as_bytes().to_vec().into(),
+            absence: absence_text(news.absence),
+        }
     }
 }
 
@@ -336,6 +371,7 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                     "" => None,
                     host => Some(parsed("visitor_host", host)?),
                 },
+                takes_file_news: welcome.takes_file_news,
                 defaults: defaults(welcome.replicas, welcome.fragment_length)?,
             }),
             Message::Ask(ask) => Self::Order(Order::Ask {
@@ -410,6 +446,7 @@ impl From<FromTracker> for v1::FromTracker {
                 heartbeat_ms: millis(welcome.heartbeat),
                 listing: welcome.listing.map(|buckets| buckets.to_bytes().into()),
                 visitor_host: welcome.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
+                takes_file_news: welcome.takes_file_news,
                 replicas: welcome.defaults.replicas.get(),
                 fragment_length: fragment_length_number(welcome.defaults.fragment_length),
             }),

@@ -218,6 +218,7 @@ proptest! {
                 ..NetworkDefaults::default()
             },
             visitor_host: (epoch % 2 == 0).then(|| std::net::Ipv4Addr::from_bits(7).into()),
+            takes_file_news: lease % 2 == 0,
         });
         prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
     }

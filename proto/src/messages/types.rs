@@ -1,14 +1,25 @@
 //! The words that several services share.
 
 use shared::model::{
-    Asked, AskedPart, Attributes, Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure,
-    Digest, Extent, FileMetadata, FileMetadataError, FragmentLength, FragmentSet, Health, Holder, HostPort,
-    Incarnation, Manifest, Mode, ModifiedAt, Name, Parts, PeerId, PeerInfo, PeerMode, PeerState, Reach,
-    ReplicationTarget, Revision, RunId, Share, SourceRank, Timestamp, Zone,
+    Absence, Asked, AskedPart, Attributes, Binding, CollectionSize, ContentId, ContentRef, ContentState,
+    DialFailure, Digest, Extent, FileMetadata, FileMetadataError, FragmentLength, FragmentSet, Health,
+    Holder, HostPort, Incarnation, Manifest, Mode, ModifiedAt, Name, Parts, PeerId, PeerInfo, PeerMode,
+    PeerState, Reach, ReplicationTarget, Revision, RunId, Share, SourceRank, Timestamp, Zone,
 };
 
 use super::{Invalid, fixed, parsed, required};
 use crate::v1;
+
+/// The code of a reason for which a file is absent; empty when it is not. A reason of a newer program is a
+/// failure of the system's as far as this program knows.
+pub fn absence(code: &str) -> Option<Absence> {
+    (!code.is_empty()).then(|| code.parse().unwrap_or(Absence::Failing))
+}
+
+/// The other way.
+pub fn absence_text(absence: Option<Absence>) -> String {
+    absence.map(|absence| absence.to_string()).unwrap_or_default()
+}
 
 /// 32 bytes that are a content id.
 pub fn content_id(bytes: &[u8]) -> Result<ContentId, Invalid> {

@@ -1,8 +1,10 @@
 //! Lines of `peer watch`.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 
-use crate::model::ContentState;
+use crate::model::{Absence, ContentState};
 
 /// A line of `peer watch`: an event and the time at which it was seen.
 #[derive(Clone, Debug, Serialize)]
@@ -86,6 +88,28 @@ pub enum Event {
         /// Number of replicas.
         target: u32,
     },
+    /// A file that a peer shares is absent: nothing of it counts until it is back.
+    FileAway {
+        /// The name.
+        name: String,
+        /// The peer's id.
+        peer: String,
+        /// The address where the peer is dialled.
+        addr: String,
+        /// `gone`, `changed`, `unreadable` or `failing`.
+        #[serde(serialize_with = "as_text")]
+        #[cfg_attr(test, schemars(with = "String"))]
+        absence: Absence,
+    },
+    /// A file that was absent is shared again, or not shared any more.
+    FileBack {
+        /// The name.
+        name: String,
+        /// The peer's id.
+        peer: String,
+        /// The address where the peer is dialled.
+        addr: String,
+    },
     /// A peer that was not known is live.
     PeerJoined(Peer),
     /// A peer's lease is late.
@@ -114,7 +138,7 @@ pub enum Event {
     },
 }
 
-fn as_text<S: Serializer>(state: &ContentState, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_text<S: Serializer>(state: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(state)
 }
 

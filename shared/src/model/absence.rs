@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::ContentId;
+
 /// The reason for which a shared file is not as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Absence {
@@ -63,6 +65,15 @@ impl FromStr for Absence {
         let known = Self::ALL.into_iter().find(|absence| absence.as_str() == text);
         known.ok_or(NoAbsence)
     }
+}
+
+/// News of a file that a peer shares: it is absent, or not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileNews {
+    /// The content that is in the file.
+    pub content: ContentId,
+    /// The reason; none when the file is back, or is not shared any more.
+    pub absence: Option<Absence>,
 }
 
 /// A shared file that is absent; its content is shared again when it is back.

@@ -1,6 +1,6 @@
 //! The feed: the changes in a network, in their order.
 
-use super::{Binding, Epoch, Health, Mark, Name, PeerInfo, Revision};
+use super::{Absence, Binding, Epoch, Health, HostPort, Mark, Name, PeerId, PeerInfo, Revision};
 
 /// A change, given as the new state, so applying an event twice is harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,20 @@ pub enum FeedEvent {
         peer: PeerInfo,
         /// Whether it is lost because it left.
         has_left: bool,
+    },
+    /// A file that a peer shares is absent, or back; one event for each name of its content, or of the
+    /// collection that it is in.
+    File {
+        /// The name.
+        name: Name,
+        /// The revision that is bound to the content.
+        revision: Revision,
+        /// The peer.
+        peer: PeerId,
+        /// Address where the peer is dialled.
+        address: HostPort,
+        /// The reason; none when the file is back.
+        absence: Option<Absence>,
     },
     /// The tracker restarted and learns the state of peers and replicas anew. Names are not concerned.
     EpochBegun(Epoch),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{
-    ContentId, DialFailure, DigestBuckets, Epoch, FragmentLength, FragmentSet, Holder, Holding,
+    ContentId, DialFailure, DigestBuckets, Epoch, FileNews, FragmentLength, FragmentSet, Holder, Holding,
     HoldingsDigest, HostPort, Incarnation, Manifest, Mark, PeerId, Received, ReplicationTarget, RunId,
     Sample, SampleOutcome, SourceRank, Zone,
 };
@@ -110,6 +110,8 @@ pub enum Report {
         /// The result of reading it, which is no proof.
         outcome: SampleOutcome,
     },
+    /// Shared files became absent, or came back; only to a tracker that takes such news.
+    Files(Vec<FileNews>),
     /// A source could not be dialled.
     Unreached {
         /// The source.
@@ -165,6 +167,8 @@ pub struct Welcome {
     pub visitor_host: Option<IpAddr>,
     /// Defaults of the network.
     pub defaults: NetworkDefaults,
+    /// Whether the tracker takes news of absent files.
+    pub takes_file_news: bool,
 }
 
 /// Choices for contents whose publishers choose nothing, the same in the whole network.

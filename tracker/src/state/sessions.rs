@@ -12,7 +12,9 @@
 //! until an operator has accepted the gap, no content is evicted for having no name. Announces carry no
 //! names, so they bring none back either.
 
-use shared::model::{Epoch, Hello, Mark, Numbered, Order, PeerId, PeerMode, Report, Timestamp, Welcome};
+use shared::model::{
+    Epoch, FileNews, Hello, Mark, Numbered, Order, PeerId, PeerMode, Report, Timestamp, Welcome,
+};
 
 use super::State;
 use super::command::{Closing, Origin, Outcome, Rejection, SessionId};
@@ -66,6 +68,7 @@ impl State {
             out.close(old, Closing::Replaced);
         }
         self.replicas.begin_inventory(peer, listing.as_ref());
+        self.replicas.forget_absences(peer);
         Ok(Welcome {
             epoch: self.history.epoch(),
             lease: self.timing.lease,
@@ -75,6 +78,7 @@ impl State {
             visitor_host: origin
                 .filter(|origin| !origin.is_here() && hello.address.is_loopback())
                 .map(|origin| origin.remote.to_canonical()),
+            takes_file_news: true,
         })
     }
 
@@ -176,6 +180,7 @@ impl State {
                 holder,
                 outcome,
             } => self.kept(now, peer, (content, holder), &outcome),
+            Report::Files(news) => self.take_file_news(peer, news),
             Report::Unreached { peer: subject, error } => {
                 tracing::debug!(%peer, %subject, error, "a reader could not dial a peer");
                 self.peers.unreached(subject, now);
@@ -188,6 +193,16 @@ impl State {
             Report::Leave => self.lose(now, peer, Closing::Left, out),
         }
         Ok(())
+    }
+
+    /// Takes news of files that a peer shares, and tells watchers.
+    fn take_file_news(&mut self, peer: PeerId, news: Vec<FileNews>) {
+        for news in news {
+            if self.replicas.take_absence(peer, news, &self.names) {
+                let facts = self.history.facts();
+                self.feed.push_file(peer, news, &self.names, &self.peers, facts);
+            }
+        }
     }
 
     pub(super) fn close_session(&mut self, now: Timestamp, id: SessionId) {

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use shared::json::{Event, WatchedPeer};
 use shared::model::{
-    Binding, ContentState, FeedEvent, Health, HostPort, Name, PeerId, PeerInfo, PeerMode, PeerState, Revision,
+    Absence, Binding, ContentState, FeedEvent, Health, HostPort, Name, PeerId, PeerInfo, PeerMode, PeerState,
+    Revision,
 };
 
 /// The names and peers of a network at one moment.
@@ -27,6 +28,8 @@ pub(crate) struct Look {
 pub(crate) struct Seen {
     names: BTreeMap<Name, SeenName>,
     peers: BTreeMap<PeerId, SeenPeer>,
+    /// Files that are absent.
+    files: BTreeMap<(Name, PeerId), Absence>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +125,7 @@ impl Seen {
         Self {
             names: names.collect(),
             peers: peers.collect(),
+            files: BTreeMap::new(),
         }
     }
 
@@ -167,6 +171,18 @@ impl Seen {
                 same.and_then(|known| known.learn(health)).into_iter().collect()
             }
             FeedEvent::Peer { peer, has_left } => self.meet(peer.id, SeenPeer::new(&peer, has_left)),
+            FeedEvent::File {
+                name,
+                revision,
+                peer,
+                address,
+                absence,
+            } => {
+                let is_meant = self.names.get(&name).is_some_and(|known| known.is_at(revision));
+                let told = is_meant.then(|| self.take_file(name, peer, &address, absence));
+                told.flatten().into_iter().collect()
+            }
+            // Peers tell again which of their files are absent.
             FeedEvent::EpochBegun(_) | FeedEvent::Settled => Vec::new(),
         }
     }
@@ -235,6 +251,30 @@ impl Seen {
         let known = self.names.remove(name)?;
         let event = removed(&known.binding, renamed_to);
         Some((known, event))
+    }
+
+    fn take_file(
+        &mut self,
+        name: Name,
+        peer: PeerId,
+        address: &HostPort,
+        absence: Option<Absence>,
+    ) -> Option<Event> {
+        let (text, id, addr) = (name.to_string(), peer.to_string(), address.to_string());
+        let Some(absence) = absence else {
+            return self.files.remove(&(name, peer)).map(|_| Event::FileBack {
+                name: text,
+                peer: id,
+                addr,
+            });
+        };
+        let before = self.files.insert((name, peer), absence);
+        (before != Some(absence)).then_some(Event::FileAway {
+            name: text,
+            peer: id,
+            addr,
+            absence,
+        })
     }
 
     fn meet(&mut self, id: PeerId, now: SeenPeer) -> Vec<Event> {

@@ -89,14 +89,7 @@ impl Driven {
     }
 
     fn welcome_in(&mut self, epoch: Epoch) -> Vec<Output> {
-        self.tell(Input::Welcomed(Welcome {
-            epoch,
-            lease: HEARTBEAT * 5,
-            heartbeat: HEARTBEAT,
-            listing: None,
-            defaults: shared::model::NetworkDefaults::default(),
-            visitor_host: None,
-        }))
+        self.tell(Input::Welcomed(welcome(epoch)))
     }
 
     fn tell(&mut self, input: Input) -> Vec<Output> {
@@ -132,6 +125,18 @@ impl Driven {
             disk_free: None,
             received: Vec::new(),
         })
+    }
+}
+
+fn welcome(epoch: Epoch) -> Welcome {
+    Welcome {
+        epoch,
+        lease: HEARTBEAT * 5,
+        heartbeat: HEARTBEAT,
+        listing: None,
+        defaults: shared::model::NetworkDefaults::default(),
+        visitor_host: None,
+        takes_file_news: true,
     }
 }
 
@@ -223,6 +228,52 @@ fn a_change_during_a_look_up_is_announced_afterwards() {
     let outputs = driven.answered(outputs);
     assert_eq!(announced(&outputs), [vec![content(1)]]);
     assert_eq!(announced(&driven.wait(0)), [vec![content(1), content(2)]]);
+}
+
+#[test]
+fn an_absent_file_is_news_once_until_it_is_back() {
+    let mut driven = Driven::open();
+    let found = |absence| {
+        let news = FileNews {
+            content: content(1),
+            absence,
+        };
+        Input::Found(Found::Holdings(Vec::new(), vec![news]))
+    };
+    let mut told = |absence| {
+        let outputs = driven.tell(found(absence));
+        let news = |output: &Output| match output {
+            Output::Report(Numbered {
+                message: Report::Files(news),
+                ..
+            }) => Some(news.clone()),
+            _ => None,
+        };
+        let news: Vec<_> = outputs.iter().filter_map(news).flatten().collect();
+        news.into_iter().map(|news| news.absence).collect::<Vec<_>>()
+    };
+    assert_eq!(told(None), []);
+    assert_eq!(told(Some(Absence::Gone)), [Some(Absence::Gone)]);
+    assert_eq!(told(Some(Absence::Gone)), []);
+    assert_eq!(told(Some(Absence::Changed)), [Some(Absence::Changed)]);
+    assert_eq!(told(None), [None]);
+    assert_eq!(told(None), []);
+}
+
+#[test]
+fn an_older_tracker_is_told_nothing_of_files() {
+    let mut driven = Driven::greeting();
+    let welcome = Welcome {
+        takes_file_news: false,
+        ..welcome(EPOCH)
+    };
+    driven.tell(Input::Welcomed(welcome));
+    let news = FileNews {
+        content: content(1),
+        absence: Some(Absence::Gone),
+    };
+    let outputs = driven.tell(Input::Found(Found::Holdings(Vec::new(), vec![news])));
+    assert!(outputs.is_empty(), "{outputs:?}");
 }
 
 #[test]

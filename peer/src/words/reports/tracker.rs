@@ -208,6 +208,8 @@ pub(super) const REFUSALS: &[(&str, &str)] = &[
 
 /// Reasons for which something is not as it should be.
 pub(super) const REASONS: &[(&str, &str)] = &[
+    ("shared files: {}", "archivos compartidos: {}"),
+    ("at {}: {}", "en {}: {}"),
     (
         "nobody can dial this address: {why}",
         "nadie puede llamar a esta dirección: {why}",

@@ -7,7 +7,7 @@ use shared::model::{Absence, SuspendedFile, SuspendedFiles};
 
 use super::wire::text_of;
 use super::{LocalContent, LocalRole, Verified};
-use crate::messages::types::content_id;
+use crate::messages::types::{absence, absence_text, content_id};
 use crate::messages::{Invalid, parsed};
 use crate::v1;
 
@@ -43,7 +43,7 @@ impl TryFrom<v1::LocalContent> for LocalContent {
             collection: wire
                 .collection_length
                 .map(|length| (length, wire.collection_held)),
-            absence: (!wire.absence.is_empty()).then(|| absence(&wire.absence)),
+            absence: absence(&wire.absence),
         })
     }
 }
@@ -75,18 +75,9 @@ impl From<LocalContent> for v1::LocalContent {
             is_part: content.is_part,
             collection_length: content.collection.map(|(length, _)| length),
             collection_held: content.collection.map_or(0, |(_, held)| held),
-            absence: content
-                .absence
-                .map(|absence| absence.to_string())
-                .unwrap_or_default(),
+            absence: absence_text(content.absence),
         }
     }
-}
-
-/// A reason of a newer node, which is none of these, is a failure of the system's as far as this program
-/// knows.
-fn absence(code: &str) -> Absence {
-    code.parse().unwrap_or(Absence::Failing)
 }
 
 impl TryFrom<v1::SuspendedFiles> for SuspendedFiles {
@@ -98,7 +89,7 @@ impl TryFrom<v1::SuspendedFiles> for SuspendedFiles {
         }
         let file = |file: v1::SuspendedFile| SuspendedFile {
             path: PathBuf::from(file.path),
-            absence: absence(&file.absence),
+            absence: absence(&file.absence).unwrap_or(Absence::Failing),
             lasted: Duration::from_millis(file.lasted_ms),
         };
         Ok(Self {

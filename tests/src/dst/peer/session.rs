@@ -64,10 +64,12 @@ fn claims(look_up: &LookUp) -> Found {
         LookUp::Listing(buckets) => Found::Holdings(
             all.filter(|holding| buckets.is_none_or(|buckets| buckets.contains(holding.content)))
                 .collect(),
+            Vec::new(),
         ),
         LookUp::Contents(contents) => Found::Holdings(
             all.filter(|holding| contents.contains(&holding.content))
                 .collect(),
+            Vec::new(),
         ),
     }
 }

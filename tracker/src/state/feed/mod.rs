@@ -13,12 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound as Edge;
 
 use shared::model::{
-    Binding, ContentId, FeedEvent, FeedPage, FeedPosition, Health, HostPort, Mark, Name, PeerId, PeerMode,
-    PeerState, Revision,
+    Binding, ContentId, FeedEvent, FeedPage, FeedPosition, FileNews, Health, HostPort, Mark, Name, PeerId,
+    PeerMode, PeerState, Revision,
 };
 
 use super::history::History;
-use super::names::{LastSent, NameHistory, Names, Shape, size_of};
+use super::names::{Content, LastSent, NameHistory, Names, Shape, size_of};
 use super::peers::{Peers, Standing};
 use super::record::{Fact, Record};
 use super::replicas::{Portion, Replicas};
@@ -29,6 +29,9 @@ pub(crate) use event_queue::CAPACITY;
 /// Contents counted in one tick for the health of collections: some ten milliseconds. A larger collection is
 /// counted in one go, and then nothing for as many ticks as that was worth.
 const WORK: i64 = 1 << 14;
+
+/// Names of one content that are told of its file.
+const NAMES_TOLD: usize = 64;
 
 /// The events, and the contents that the next ones may be about.
 #[derive(Debug, Default)]
@@ -195,6 +198,39 @@ impl Feed {
             };
             self.peers.insert(peer.id(), state);
             self.push(facts, event);
+        }
+    }
+
+    /// Adds the events of a file that is absent, or back: one for each name of its content or of a collection
+    /// with it.
+    pub(crate) fn push_file(
+        &mut self,
+        peer: PeerId,
+        news: FileNews,
+        names: &Names,
+        peers: &Peers,
+        facts: u64,
+    ) {
+        let Some(address) = peers.get(peer).map(|peer| peer.address().clone()) else {
+            return;
+        };
+        for (whole, shape) in names.wholes_with(news.content) {
+            let about = names.content(whole).into_iter().flat_map(Content::names);
+            let told = about.take(NAMES_TOLD).filter_map(|name| {
+                let (revised, bound) = names.history(name).and_then(NameHistory::current)?;
+                let is_meant = bound.content() == whole && *bound.shape() == shape;
+                is_meant.then(|| (name.clone(), revised.revision()))
+            });
+            for (name, revision) in told.collect::<Vec<_>>() {
+                let event = FeedEvent::File {
+                    name,
+                    revision,
+                    peer,
+                    address: address.clone(),
+                    absence: news.absence,
+                };
+                self.push(facts, event);
+            }
         }
     }
 

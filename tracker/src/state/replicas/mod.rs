@@ -5,6 +5,7 @@
 //! remembered is of a holding that counts for nothing; only named contents have a surplus. This part reads
 //! names and peers and changes neither.
 
+mod absences;
 mod agenda;
 mod assessment;
 mod assignments;
@@ -24,13 +25,16 @@ mod room;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use shared::model::{ContentId, Epoch, Holding, Manifest, PeerId, PeerInfo, PeerMode, Timestamp};
+use shared::model::{
+    Absence, ContentId, Epoch, FileNews, Holding, Manifest, PeerId, PeerInfo, PeerMode, Timestamp,
+};
 
 use super::command::Rejection;
 use super::names::{Names, RefChange};
 use super::peers::{Peer, Peers};
 use crate::policy::Budget;
 use crate::timing::Timing;
+use absences::Absences;
 use agenda::Agenda;
 use assignments::Assignments;
 use holders::Holders;
@@ -65,6 +69,7 @@ pub(crate) struct Replicas {
     pace: Pace,
     budget: RepairBudget,
     proofs: Proofs,
+    absences: Absences,
 }
 
 /// Context of a decision about replicas: everything else that it depends on.
@@ -93,6 +98,7 @@ impl Replicas {
             pace: Pace::default(),
             budget: RepairBudget::new(budget),
             proofs: Proofs::new(),
+            absences: Absences::default(),
         }
     }
 
@@ -292,8 +298,25 @@ impl Replicas {
         }
     }
 
+    /// Takes news of a file that a peer shares; returns whether it says something new of a content that is
+    /// known by a name.
+    pub(crate) fn take_absence(&mut self, peer: PeerId, news: FileNews, names: &Names) -> bool {
+        names.content(news.content).is_some() && self.absences.take(peer, news)
+    }
+
+    /// Returns the peers whose files with the content are absent.
+    pub(crate) fn absences_of(&self, content: ContentId) -> impl Iterator<Item = (PeerId, Absence)> {
+        self.absences.of(content)
+    }
+
+    /// Forgets which of the peer's files are absent: it tells again.
+    pub(crate) fn forget_absences(&mut self, peer: PeerId) {
+        self.absences.forget(peer);
+    }
+
     /// Forgets everything about a peer that is gone.
     pub(crate) fn lose_peer(&mut self, peer: PeerId) {
+        self.absences.forget(peer);
         self.cancel_assignments(peer);
         for content in self.holders.drop_peer(peer) {
             // A peer that is told to drop something holds it.

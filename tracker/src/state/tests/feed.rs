@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::model::{
-    ContentState, Epoch, FeedEvent, FeedPosition, Listing, Name, PeerId, PeerState, Report, RequestedMode,
-    Revision,
+    Absence, ContentRef, ContentState, Epoch, FeedEvent, FeedPosition, FileNews, Listing, Manifest, Name,
+    PeerId, PeerState, ReasonCode, Report, RequestedMode, Revision,
 };
 
-use super::world::{World, content, peer};
+use super::world::{World, content, name, peer};
 use crate::state::State;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -81,7 +81,7 @@ impl Reader {
                     .insert(name.clone(), (*revision, health.state, fewest));
             }
             FeedEvent::Peer { peer, .. } => drop(self.peers.insert(peer.id, peer.state)),
-            FeedEvent::EpochBegun(_) | FeedEvent::Settled => {}
+            FeedEvent::File { .. } | FeedEvent::EpochBegun(_) | FeedEvent::Settled => {}
         }
     }
 
@@ -154,6 +154,10 @@ fn summaries(events: &[FeedEvent]) -> Vec<String> {
         FeedEvent::Peer { peer, .. } => {
             format!("{} {} {}", peer.id.as_bytes()[0], peer.state, peer.mode.word())
         }
+        FeedEvent::File { name, absence, .. } => match absence {
+            Some(absence) => format!("file of {name} {absence}"),
+            None => format!("file of {name} back"),
+        },
         FeedEvent::EpochBegun(epoch) => format!("epoch {epoch}"),
         FeedEvent::Settled => "settled".to_owned(),
     };
@@ -215,6 +219,66 @@ fn replicas_are_told_as_they_appear_go_and_come_back() {
         matches!(&events[..], [FeedEvent::Standing { health, .. }] if health.target.get() == 1),
         "{events:?}"
     );
+}
+
+#[test]
+fn an_absent_file_is_told_once_and_given_as_a_reason() {
+    let mut world = World::with_peers(2);
+    let mut reader = Reader::new(&world.state);
+    let (bytes, nameless) = (content(1, 3), content(2, 1));
+    world.publish(1, "a", &bytes, 1);
+    world.publish(1, "b", &bytes, 1);
+    world.obey();
+    drop(reader.read(&world.state));
+    let reasons = |world: &World| {
+        let why = world
+            .state
+            .why(&ContentRef::Name(name("a")).into())
+            .expect("bound");
+        let files = why
+            .reasons
+            .into_iter()
+            .filter(|reason| reason.code == ReasonCode::FileAway);
+        files.collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(&world), []);
+    let news = |manifest: &Manifest, absence| FileNews {
+        content: manifest.content(),
+        absence,
+    };
+    world.holds(1, &bytes, bytes.no_fragments(), false);
+    let gone = vec![
+        news(&bytes, Some(Absence::Gone)),
+        news(&nameless, Some(Absence::Gone)),
+    ];
+    world.say(1, Report::Files(gone.clone())).expect("taken");
+    world.say(1, Report::Files(gone)).expect("taken again");
+    assert_eq!(
+        summaries(&reader.read(&world.state)),
+        ["file of a gone", "file of b gone"]
+    );
+    let said = reasons(&world);
+    assert!(
+        matches!(&said[..], [one] if one.detail.contains("gone")),
+        "{said:?}"
+    );
+    world
+        .say(1, Report::Files(vec![news(&bytes, None)]))
+        .expect("taken");
+    world
+        .say(1, Report::Files(vec![news(&bytes, None)]))
+        .expect("taken again");
+    assert_eq!(
+        summaries(&reader.read(&world.state)),
+        ["file of a back", "file of b back"]
+    );
+    // A new session tells again.
+    world
+        .say(1, Report::Files(vec![news(&bytes, Some(Absence::Failing))]))
+        .expect("taken");
+    world.disconnect(1);
+    world.hello(1, 1, Epoch::new(0)).expect("welcome");
+    assert_eq!(reasons(&world), []);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use shared::model::{ByteCount, PeerId, PeerMode, Reason, ReasonCode, format_duration};
+use shared::model::{Absence, ByteCount, PeerId, PeerMode, Reason, ReasonCode, format_duration};
 
 use super::State;
 use super::losses::keepers;
@@ -131,7 +131,7 @@ fn proofs_pending(state: &State, unproved: &[Lacking<'_>]) -> Option<Reason> {
 }
 
 fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason>) {
-    let (mut missing, mut silent) = (0, 0);
+    let (mut missing, mut silent, mut files) = (0, 0, BTreeMap::new());
     let (mut out_of_reach, mut unconfirmed) = (BTreeMap::new(), BTreeSet::new());
     for Lacking { portion, assessment } in lacking {
         let mut nowhere = portion.within(assessment.sourced().complement());
@@ -154,6 +154,8 @@ fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
                 live.union_with(&fragments);
             }
         }
+        let absences = state.replicas.absences_of(portion.content().id());
+        files.extend(absences);
         missing += nowhere.len() as usize;
         let mut away = portion.within(assessment.sourced().clone());
         away.subtract(&live);
@@ -162,6 +164,9 @@ fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
     if missing > 0 {
         let detail = format!("no peer that is there has {}", counted(missing, "fragment"));
         reasons.push(reason(ReasonCode::NoSource, detail));
+    }
+    if !files.is_empty() {
+        reasons.push(reason(ReasonCode::FileAway, files_away(state, &files)));
     }
     if !out_of_reach.is_empty() {
         let holders = counted(out_of_reach.len(), "holder");
@@ -179,6 +184,20 @@ fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
         let detail = format!("only peers that are silent at the moment have {fragments}");
         reasons.push(reason(ReasonCode::SourceAway, detail));
     }
+}
+
+/// Lists peers whose files are absent, with the reasons.
+fn files_away(state: &State, files: &BTreeMap<PeerId, Absence>) -> String {
+    const LISTED: usize = 3;
+    let known = files.iter().filter_map(|(id, absence)| {
+        let peer = state.peers.get(*id)?;
+        Some(format!("at {}: {}", peer.address(), absence.words()))
+    });
+    let all: Vec<_> = known.collect();
+    let more = all.len().saturating_sub(LISTED);
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    let listed: Vec<_> = all.into_iter().take(LISTED).chain(rest).collect();
+    format!("shared files: {}", listed.join("; "))
 }
 
 /// Lists addresses that were dialled in vain, with the errors.

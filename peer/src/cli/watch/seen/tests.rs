@@ -75,6 +75,44 @@ fn gone(text: &str, revision: u64) -> FeedEvent {
     }
 }
 
+fn file(text: &str, revision: u64, absence: Option<Absence>) -> FeedEvent {
+    FeedEvent::File {
+        name: text.parse().expect("a name"),
+        revision: Revision::new(revision),
+        peer: PeerId::from_bytes([1; 16]),
+        address: "h:1".parse().expect("an address"),
+        absence,
+    }
+}
+
+#[test]
+fn a_file_is_away_once_and_back_once() {
+    let mut seen = nothing();
+    assert_eq!(
+        seen.learn(file("a", 1, Some(Absence::Gone))),
+        [],
+        "nothing is known of the name"
+    );
+    seen.learn(published("a", 1));
+    let away = seen.learn(file("a", 1, Some(Absence::Gone)));
+    assert!(
+        matches!(
+            &away[..],
+            [Event::FileAway {
+                absence: Absence::Gone,
+                ..
+            }]
+        ),
+        "{away:?}"
+    );
+    assert_eq!(seen.learn(file("a", 1, Some(Absence::Gone))), []);
+    assert!(matches!(
+        &seen.learn(file("a", 1, None))[..],
+        [Event::FileBack { .. }]
+    ));
+    assert_eq!(seen.learn(file("a", 1, None)), []);
+}
+
 fn standing(text: &str, revision: u64, state: ContentState, fewest: u32) -> FeedEvent {
     FeedEvent::Standing {
         name: text.parse().expect("a name"),
