@@ -118,19 +118,18 @@ fn publish(cluster: &Cluster, file: &Path) -> Result<u64> {
 fn lose_two_peers(cluster: &mut Cluster) -> Result<()> {
     let victims = victims(cluster)?;
     let dead = victims.map(|victim| id_of(cluster, victim));
-    println!("\nKilling peers {} and {} (SIGKILL) …", victims[0], victims[1]);
-    for victim in victims {
-        cluster.peer_mut(victim).program.kill();
-    }
     let witness = (0..PEERS)
         .find(|number| !victims.contains(number))
         .context("some peer is left")?;
-    // They still count as live.
     let kept = keepers(&cluster.peer(witness).locate("demo"));
     let lost: usize = kept
         .iter()
         .map(|ids| dead.iter().filter(|id| ids.contains(*id)).count())
         .sum();
+    println!("\nKilling peers {} and {} (SIGKILL) …", victims[0], victims[1]);
+    for victim in victims {
+        cluster.peer_mut(victim).program.kill();
+    }
     let (located, took) = timed(|| {
         wait_for_replicas(
             cluster.peer(witness),

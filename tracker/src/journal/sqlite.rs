@@ -7,11 +7,13 @@
 use std::fs::{self, File};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
+use shared::data_files::make_directory;
 use shared::own_data::{JOURNAL_ID, OwnData};
 use shared::refusal::{is_vague, probe};
 use shared::{database, hash};
@@ -450,7 +452,7 @@ pub fn back_up(data_dir: &Path, target: &Path) -> Result<(), JournalError> {
     if let Some(owner) = owner.filter(|_| !Directory::journal(target).exists()) {
         return Err(JournalError::Inside(target.to_owned(), owner));
     }
-    fs::create_dir_all(target).map_err(failed("create", target))?;
+    make_directory(target).map_err(failed("create", target))?;
     let (unfinished, copy) = (target.join(UNFINISHED), Directory::journal(target));
     if copy.exists() {
         return Err(JournalError::Exists(copy));
@@ -467,6 +469,10 @@ pub fn back_up(data_dir: &Path, target: &Path) -> Result<(), JournalError> {
         Directory::examine(data_dir)?;
         drop(directory);
     }
+    // For its owner only, like the journal; SQLite fills a file that is there if it is empty.
+    let mut options = fs::OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o600).open(&unfinished);
+    drop(made.map_err(failed("create", &unfinished))?);
     let connection = read_only(&source)?;
     let written = connection.execute("VACUUM INTO ?1", [unfinished.to_string_lossy().as_ref()]);
     written.map_err(|error| failure(&unfinished, error))?;

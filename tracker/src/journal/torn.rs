@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -14,6 +15,7 @@ use proptest::test_runner::TestRunner;
 use shared::model::{Epoch, Timestamp};
 use shared::{Coded as _, ErrorCode};
 
+use super::directory::Directory;
 use super::{Journal as _, JournalError, SqliteJournal, back_up};
 use crate::state::{Fact, Record};
 
@@ -306,6 +308,8 @@ fn a_backup_of_a_running_tracker_has_all_facts_acknowledged_before() {
     let mut journal = SqliteJournal::open(dir.path()).expect("open");
     (0..50).for_each(|n| journal.append(&batch(n)).expect("append"));
     back_up(dir.path(), copy.path()).expect("backed up");
+    let copied = fs::metadata(Directory::journal(copy.path())).expect("there");
+    assert_eq!(copied.permissions().mode() & 0o777, 0o600, "it is for its owner");
     journal.append(&batch(50)).expect("the tracker goes on");
     assert_eq!(replayed(copy.path()).expect("whole"), batches(0..50));
     assert!(matches!(
