@@ -208,6 +208,7 @@ impl World {
             zone: None,
             capacity: peer.capacity,
             used: 0,
+            network: None,
             epoch: peer.epoch,
             mark: None,
             holdings: None,

@@ -126,8 +126,8 @@ planted! {
     7 "an announce is put off by whatever else happens", "peer/src/session/machine.rs":
         "if self.inventory.has_changes() && self.announce_at.is_none() {" => "if self.inventory.has_changes() {";
     7 "changes between Hello and Welcome are forgotten", "peer/src/session/machine.rs":
-        "self.inventory.welcomed(welcome.epoch);" =>
-        "self.inventory = Inventory::new(); self.inventory.welcomed(welcome.epoch);";
+        "self.inventory.welcomed(welcome.epoch, is_nameless);" =>
+        "self.inventory = Inventory::new(); self.inventory.welcomed(welcome.epoch, is_nameless);";
     7 "the end of a protection is not announced", "peer/src/session/machine.rs":
         "self.inventory.note(content);
             self.announce_at" => "self.announce_at",

@@ -12,7 +12,7 @@ use peer::publisher::Rounds;
 use peer::session::{Input, Protected, ProtectionGuard};
 use rand::RngExt as _;
 use shared::model::{
-    ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Received, Report, RunId,
+    ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, NetworkId, PeerId, Received, Report, RunId,
 };
 use store::{FragmentStore as _, MemoryStore, Publication};
 use tokio::sync::broadcast;
@@ -37,6 +37,7 @@ pub(super) struct SimPeer {
     pub(super) store: MemoryStore,
     pub(super) outbox: BTreeMap<Name, Publication>,
     incarnation: u64,
+    pub(super) network: Option<NetworkId>,
     pub(super) epoch: Epoch,
     pub(super) mark: Option<Mark>,
     /// Fragments whose bytes have rotted; the store does not know.
@@ -114,6 +115,7 @@ impl World {
             store,
             outbox: BTreeMap::new(),
             incarnation: 0,
+            network: None,
             epoch: Epoch::new(0),
             mark: None,
             rotten: BTreeSet::new(),

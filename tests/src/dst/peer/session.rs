@@ -14,7 +14,7 @@ use shared::model::{
     Answer, AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Holding, Order, PeerId, Remaining,
     Report, RunTraits, Sample, SampleOutcome, Timestamp,
 };
-use store::{FragmentStore as _, Publication};
+use store::{Belonging, FragmentStore as _, Publication};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::{PeerNumber, SimPeer};
@@ -121,6 +121,7 @@ impl World {
             zone: peer.zone.as_ref().and_then(|zone| zone.parse().ok()),
             capacity: peer.capacity,
             used: peer.store.usage().used,
+            network: peer.network,
             epoch: peer.epoch,
             mark: peer.mark,
             holdings: None,
@@ -166,7 +167,15 @@ impl World {
                 Output::Hello(mut hello) => {
                     // Some peers are older and do not sum up what they hold.
                     hello.holdings.take_if(|_| number.is_multiple_of(4));
+                    hello.network.take_if(|_| number.is_multiple_of(4));
                     self.send_up(connection, Up::Hello(hello));
+                }
+                Output::TurnTo(network) => {
+                    // There is one network in this world, and it keeps its id.
+                    let known = self.peers[number].network.replace(network);
+                    if let Some(known) = known.filter(|known| *known != network) {
+                        self.violated(format_args!("network {known} has become {network}"));
+                    }
                 }
                 Output::RaiseEpoch(epoch) => {
                     session.epoch = epoch;
@@ -551,7 +560,7 @@ impl World {
         let pending = publications.iter().filter(|publication| publication.is_pending());
         let parts = pending.flat_map(|publication| contents::parts_of(publication.content));
         let parts = parts.map(|part| part.manifest.content()).collect();
-        let eviction = Eviction::of(content, reason, &publications, &parts);
+        let eviction = Eviction::of(content, reason, Belonging::Here, &publications, &parts);
         let freed = eviction.carry_out(content, &peer.store);
         for publication in eviction.forgotten() {
             peer.outbox.remove(&publication.name);
