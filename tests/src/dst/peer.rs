@@ -28,6 +28,14 @@ use session::SimSession;
 /// A peer's place in the world; a machine that was wiped gets a new peer.
 pub(super) type PeerNumber = usize;
 
+/// Everything of this world's network that a peer sets apart while it is in another one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Apart {
+    pub(super) network: NetworkId,
+    pub(super) epoch: Epoch,
+    pub(super) mark: Option<Mark>,
+}
+
 /// A peer's disk, and its process if there is one.
 pub(super) struct SimPeer {
     pub(super) id: PeerId,
@@ -38,6 +46,8 @@ pub(super) struct SimPeer {
     pub(super) outbox: BTreeMap<Name, Publication>,
     incarnation: u64,
     pub(super) network: Option<NetworkId>,
+    /// None while the peer is in this world's network.
+    pub(super) apart: Option<Apart>,
     pub(super) epoch: Epoch,
     pub(super) mark: Option<Mark>,
     /// Fragments whose bytes have rotted; the store does not know.
@@ -84,6 +94,11 @@ impl SimPeer {
         Incarnation::new(self.incarnation)
     }
 
+    /// Whether it was in another network last.
+    pub(super) const fn is_abroad(&self) -> bool {
+        self.apart.is_some()
+    }
+
     /// Whether a client is publishing something in its name.
     pub(super) const fn is_lending(&self) -> bool {
         self.attempt.is_some() || !self.lent.is_empty()
@@ -116,6 +131,7 @@ impl World {
             outbox: BTreeMap::new(),
             incarnation: 0,
             network: None,
+            apart: None,
             epoch: Epoch::new(0),
             mark: None,
             rotten: BTreeSet::new(),

@@ -87,10 +87,16 @@ impl SimPeer {
     }
 
     fn find(&self, look_up: &LookUp) -> Found {
-        if self.is_fake {
+        // Holdings of another network may be anything.
+        if self.is_fake || self.is_abroad() {
             return claims(look_up);
         }
         look_up.answer(&self.store, |content| self.copies.contains_key(&content))
+    }
+
+    /// Whether it is of a version that says of which network it is.
+    pub(in crate::dst) const fn names_networks(&self, number: PeerNumber) -> bool {
+        !number.is_multiple_of(4)
     }
 
     /// Whether it is of a version that looks at copies; and liars do not vouch for each other.
@@ -167,16 +173,12 @@ impl World {
                 Output::Hello(mut hello) => {
                     // Some peers are older and do not sum up what they hold.
                     hello.holdings.take_if(|_| number.is_multiple_of(4));
-                    hello.network.take_if(|_| number.is_multiple_of(4));
+                    hello
+                        .network
+                        .take_if(|_| !self.peers[number].names_networks(number));
                     self.send_up(connection, Up::Hello(hello));
                 }
-                Output::TurnTo(network) => {
-                    // There is one network in this world, and it keeps its id.
-                    let known = self.peers[number].network.replace(network);
-                    if let Some(known) = known.filter(|known| *known != network) {
-                        self.violated(format_args!("network {known} has become {network}"));
-                    }
-                }
+                Output::TurnTo(network) => self.turn_to(number, network),
                 Output::RaiseEpoch(epoch) => {
                     session.epoch = epoch;
                     let peer = &mut self.peers[number];
@@ -320,6 +322,7 @@ impl World {
         }
         match message {
             Down::Welcome(welcome) => self.tell(number, Input::Welcomed(welcome)),
+            Down::Refused(refusal) => self.tell(number, Input::Refused(refusal)),
             Down::Order(order) => self.ordered_to(number, *order),
             Down::Ends(_) => {}
         }
