@@ -3,19 +3,23 @@
 //! Invariants: a content whose publication waits for the tracker stays, whatever the order says, and so do
 //! the parts of a collection whose publication waits; a content that the peer's own user published or fetched
 //! stays while it is only surplus. A file whose publication was refused is published no longer: it was kept
-//! until now because it may have counted as a replica.
+//! until now because it may have counted as a replica. A content of another network stays, and one of
+//! several networks leaves only this one.
 
 use std::collections::BTreeSet;
 
 use shared::model::{ContentId, EvictReason};
 
-use store::{FragmentStore, Publication, Role, StoreError};
+use store::{Belonging, FragmentStore, Publication, Role, StoreError};
 
 /// The action that follows from an order to hold a content no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Eviction {
-    /// None: the content's publication, or that of a collection that refers to it, is pending.
+    /// None: the content's publication, or that of a collection that refers to it, is pending, or the content
+    /// is of another network.
     Refuse,
+    /// Take the content out of this network, with these settled publications of it; it stays for others.
+    Leave(Vec<Publication>),
     /// Remove these roles of the content.
     Release(&'static [Role]),
     /// Forget the content, and these settled publications of it.
@@ -28,10 +32,11 @@ impl Eviction {
     pub fn of(
         content: ContentId,
         reason: EvictReason,
+        belonging: Belonging,
         publications: &[Publication],
         pending_parts: &BTreeSet<ContentId>,
     ) -> Self {
-        if pending_parts.contains(&content) {
+        if belonging == Belonging::Elsewhere || pending_parts.contains(&content) {
             return Self::Refuse;
         }
         let mut settled = Vec::new();
@@ -43,6 +48,10 @@ impl Eviction {
                 return Self::Refuse;
             }
             settled.push(publication.clone());
+        }
+        if belonging == Belonging::Both {
+            settled.retain(|_| reason != EvictReason::Surplus);
+            return Self::Leave(settled);
         }
         match reason {
             EvictReason::Surplus if settled.is_empty() => Self::Release(&[Role::Assigned, Role::Published]),
@@ -73,6 +82,8 @@ impl Eviction {
     ) -> Result<Option<u64>, StoreError> {
         let freed = match self {
             Self::Refuse => return Ok(None),
+            // The store knows the networks.
+            Self::Leave(_) => 0,
             Self::Release(roles) => roles
                 .iter()
                 .map(|role| store.release(content, *role))
@@ -87,7 +98,7 @@ impl Eviction {
     #[must_use]
     pub fn forgotten(&self) -> &[Publication] {
         match self {
-            Self::Forget(publications) => publications,
+            Self::Forget(publications) | Self::Leave(publications) => publications,
             Self::Refuse | Self::Release(_) => &[],
         }
     }
@@ -118,15 +129,27 @@ mod tests {
         let elsewhere = publication("b", other, PublicationState::Pending(None));
         let outbox = [settled.clone(), elsewhere.clone()];
         assert_eq!(
-            Eviction::of(ours, EvictReason::Unreferenced, &outbox, &BTreeSet::new()),
+            Eviction::of(
+                ours,
+                EvictReason::Unreferenced,
+                Belonging::Here,
+                &outbox,
+                &BTreeSet::new()
+            ),
             Eviction::Forget(vec![settled])
         );
         assert_eq!(
-            Eviction::of(ours, EvictReason::Surplus, &outbox, &BTreeSet::new()),
+            Eviction::of(
+                ours,
+                EvictReason::Surplus,
+                Belonging::Here,
+                &outbox,
+                &BTreeSet::new()
+            ),
             Eviction::Release(&[Role::Assigned])
         );
         assert_eq!(
-            Eviction::of(ours, EvictReason::Surplus, &[], &BTreeSet::new()),
+            Eviction::of(ours, EvictReason::Surplus, Belonging::Here, &[], &BTreeSet::new()),
             Eviction::Release(&[Role::Assigned, Role::Published]),
             "its publication was refused"
         );
@@ -136,7 +159,7 @@ mod tests {
             EvictReason::Released,
         ] {
             assert_eq!(
-                Eviction::of(other, reason, &outbox, &BTreeSet::new()),
+                Eviction::of(other, reason, Belonging::Here, &outbox, &BTreeSet::new()),
                 Eviction::Refuse
             );
         }
@@ -145,13 +168,19 @@ mod tests {
     #[test]
     fn a_part_whose_file_is_away_is_no_surplus() {
         let part = ContentId::from_bytes([3; 32]);
-        let surplus = Eviction::of(part, EvictReason::Surplus, &[], &BTreeSet::new());
+        let surplus = Eviction::of(part, EvictReason::Surplus, Belonging::Here, &[], &BTreeSet::new());
         assert_eq!(
             surplus.clone().while_away(true),
             Eviction::Release(&[Role::Assigned])
         );
         assert_eq!(surplus.clone().while_away(false), surplus);
-        let nameless = Eviction::of(part, EvictReason::Unreferenced, &[], &BTreeSet::new());
+        let nameless = Eviction::of(
+            part,
+            EvictReason::Unreferenced,
+            Belonging::Here,
+            &[],
+            &BTreeSet::new(),
+        );
         assert_eq!(nameless.while_away(true), Eviction::Forget(Vec::new()));
     }
 
@@ -163,7 +192,26 @@ mod tests {
             EvictReason::Unreferenced,
             EvictReason::Released,
         ] {
-            assert_eq!(Eviction::of(part, reason, &[], &[part].into()), Eviction::Refuse);
+            assert_eq!(
+                Eviction::of(part, reason, Belonging::Here, &[], &[part].into()),
+                Eviction::Refuse
+            );
+        }
+    }
+
+    #[test]
+    fn a_content_of_other_networks_stays_for_them() {
+        let ours = ContentId::from_bytes([1; 32]);
+        let settled = publication("a", ours, PublicationState::Published(Revision::new(3)));
+        let outbox = [settled.clone()];
+        for (reason, left) in [
+            (EvictReason::Surplus, vec![]),
+            (EvictReason::Unreferenced, vec![settled.clone()]),
+            (EvictReason::Released, vec![settled]),
+        ] {
+            let of = |belonging| Eviction::of(ours, reason, belonging, &outbox, &BTreeSet::new());
+            assert_eq!(of(Belonging::Elsewhere), Eviction::Refuse);
+            assert_eq!(of(Belonging::Both), Eviction::Leave(left));
         }
     }
 }

@@ -1,15 +1,16 @@
 //! The peer's identity: an id for good, an incarnation and a random id per run, the newest epoch and the
-//! latest mark of the tracker's history, a token for its own commands.
+//! latest mark of the tracker's history in the peer's network, a token for its own commands.
 //!
 //! Invariants: ids, incarnations and epochs are durable before they are used; the incarnation grows with
-//! every start, and is another one only when the tracker says which comes next; the epoch never falls.
+//! every start, and is another one only when the tracker says which comes next; the epoch of a network never
+//! falls.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use shared::model::{Epoch, Incarnation, LostFiles, Mark, Name, PeerId, RunId, Timestamp};
+use shared::model::{Epoch, Incarnation, LostFiles, Mark, Name, NetworkId, PeerId, RunId, Timestamp};
 
 use store::{DiskStore, Rebuilt, StoreError};
 
@@ -17,6 +18,9 @@ const PEER_KEY: &str = "peer_id";
 const INCARNATION_KEY: &str = "incarnation";
 const EPOCH_KEY: &str = "epoch";
 const MARK_KEY: &str = "mark";
+
+/// Facts that are of one network each.
+const NETWORK_FACTS: [&str; 2] = [EPOCH_KEY, MARK_KEY];
 
 /// The outcome of giving a data directory another id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,7 @@ pub fn renew(store: &DiskStore) -> Result<Option<Renewed>, StoreError> {
             left.push(publication.name);
         }
     }
+    left.extend(store.forget_pending_apart()?);
     let peer = PeerId::random();
     store.meta_set(INCARNATION_KEY, &0_u64.to_be_bytes())?;
     store.meta_set(PEER_KEY, peer.as_bytes())?;
@@ -174,7 +179,50 @@ impl Identity {
         Ok(())
     }
 
-    /// Returns the newest epoch seen; 0 when none was.
+    /// Returns the network that the peer is in, or was in last.
+    #[must_use]
+    pub fn network(&self) -> Option<NetworkId> {
+        self.store.network()
+    }
+
+    /// Turns to a network: everything of the one before lies apart, durably when it returns, and the epoch
+    /// and the mark are those that were seen in this one. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the store's index fails.
+    pub fn turn_to(&self, network: NetworkId) -> Result<(), StoreError> {
+        let mut mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        self.store.turn_to(network, &NETWORK_FACTS)?;
+        *mark = self.store.meta_get(MARK_KEY)?.as_deref().and_then(read_mark);
+        self.epoch
+            .store(read_number(&self.store, EPOCH_KEY)?, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Returns the other networks of which something is known or kept here. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the store's index fails.
+    pub fn other_networks(&self) -> Result<Vec<NetworkId>, StoreError> {
+        self.store.other_networks()
+    }
+
+    /// Recalls the networks that this peer was in, if its index was made anew and knows none. Nothing tells
+    /// then which of several a content is of: it is of all of them. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the store's index fails.
+    pub fn recall(&self, network: Option<NetworkId>, others: &[NetworkId]) -> Result<(), StoreError> {
+        match network {
+            Some(network) if self.network().is_none() => {
+                self.turn_to(network)?;
+                self.store.share_with(others)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the newest epoch seen in the network; 0 when none was.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         Epoch::new(self.epoch.load(Ordering::SeqCst))

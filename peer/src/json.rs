@@ -210,6 +210,8 @@ pub(crate) fn status(status: &Status, mode: Option<PeerMode>) -> NodeStatus {
         unreachable: status.unreachable.as_ref().map(Into::into),
         tracker: tracker.map(ToString::to_string),
         reason: status.session.reason(),
+        network: status.network.map(|network| network.to_string()),
+        kept_apart: status.kept_apart.iter().map(Into::into).collect(),
         epoch: status.epoch.get(),
         pending_publications: status.pending_publications,
         refused_publications: status.refused_publications,
@@ -339,6 +341,8 @@ mod tests {
             refused_publications: 2,
             lost: shared::model::LostFiles { files: 3, bytes: 9 },
             suspended,
+            network: None,
+            kept_apart: Vec::new(),
             uptime: Duration::from_millis(1500),
             bytes_sent: 5,
             bytes_received: 6,
@@ -378,7 +382,7 @@ mod tests {
             "culprits": [{"id": "02".repeat(16), "addr": "127.0.0.1:2", "offence": "stalled", "times": 3,
                 "ago_ms": 1500, "bytes_per_second": null}],
             "scrub": {"done": 1, "total": 2, "damaged": 3, "rounds": 4},
-            "visitor_host": null, "unreachable": null, "defaults": {"replicas": 3, "fragment_length": null},
+            "visitor_host": null, "unreachable": null, "network": null, "kept_apart": [], "defaults": {"replicas": 3, "fragment_length": null},
         });
         assert_eq!(value(super::status(&status, None)), expected);
         status.session = SessionStatus::Connecting {

@@ -123,6 +123,11 @@ impl Assignments {
         self.change(|open| open.withdraw(content));
     }
 
+    /// Ends all orders: the peer is in another network.
+    pub fn abandon(&self) {
+        self.change(OpenOrders::abandon);
+    }
+
     fn open<T>(&self, act: impl FnOnce(&mut OpenOrders) -> T) -> T {
         act(&mut self.open.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -146,8 +151,11 @@ impl Assignments {
             let publications = store.publications_of(content)?;
             let parts = pending_parts(&store, &store.pending_publications()?)?;
             let is_away = store.entry(content).is_some_and(|entry| entry.away.is_some());
-            let eviction = Eviction::of(content, reason, &publications, &parts).while_away(is_away);
-            let freed = eviction.carry_out(content, &*store)?;
+            let eviction = Eviction::of(content, reason, store.belonging(content)?, &publications, &parts);
+            let freed = match eviction.clone().while_away(is_away) {
+                Eviction::Leave(_) => store.leave_to_others(content).map(|()| Some(0))?,
+                eviction => eviction.carry_out(content, &*store)?,
+            };
             for publication in eviction.forgotten() {
                 store.forget_publication(publication)?;
             }
@@ -155,7 +163,9 @@ impl Assignments {
         });
         match freed.await {
             Ok(Some(freed)) => info!(content = %content.short(), freed, ?reason, "evicted"),
-            Ok(None) => info!(content = %content.short(), "not evicted: its publication is pending"),
+            Ok(None) => {
+                info!(content = %content.short(), "not evicted: its publication is pending, or it is of another network")
+            }
             // It is gone already: the order's aim is reached.
             Err(error) if error.code() == ErrorCode::NotFound => {}
             Err(error) => return Err(error),

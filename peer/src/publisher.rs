@@ -27,7 +27,7 @@ use tracing::{info, warn};
 use crate::blocking::{blocking, try_blocking};
 use crate::collection;
 use crate::identity::Identity;
-use crate::session::{Network, ProtectionGuard};
+use crate::session::{Connection, Network, ProtectionGuard};
 use store::{DiskStore, FragmentStore as _, Publication, PublicationState};
 
 pub use attempt::{Attempt, Bind, Input, Outcome, Output, conflict, is_final};
@@ -275,9 +275,19 @@ impl Publisher {
         is_given_up: impl Fn() -> bool,
     ) -> Result<Binding, PublishError> {
         let inner = &self.0;
+        // All of an attempt is about one network: the one whose outbox is read while its tracker is here.
+        let connection = inner.network.connection();
         let (store, name) = (Arc::clone(&inner.store), wanted.name.clone());
         let known = try_blocking(move || store.publication(&name)).await;
         let known = known.map_err(PublishError::Pending)?;
+        let network = connection.as_ref().ok().and_then(|connection| connection.network);
+        if network.is_some() && network != inner.identity.network() {
+            let text = "this node has just come into another network; try again";
+            return Err(PublishError::Pending(RemoteError::new(
+                ErrorCode::Unavailable,
+                text,
+            )));
+        }
         let publication = known
             .filter(|known| known.asks_the_same(wanted))
             .ok_or_else(|| withdrawn(&wanted.name))?;
@@ -299,20 +309,26 @@ impl Publisher {
                     Ok(Input::Protected)
                 }
                 Output::AskHead => {
-                    let head = self.head(name).await;
+                    let head = match &connection {
+                        Ok(connection) => connection.catalog.head(name).await,
+                        Err(error) => Err(error.clone()),
+                    };
                     head.map(|(revision, bound)| Input::Head(revision, bound))
                 }
                 Output::Write(state) => self.write(publication.clone(), state).await.map(Input::Written),
                 Output::LookUp => self.held(publication).await.map(Input::Held),
                 Output::Bind(bind) => {
-                    let bound = self.bind(publication, *bind).await;
+                    let bound = match &connection {
+                        Ok(connection) => self.bind(connection, publication, *bind).await,
+                        Err(error) => Err(error.clone()),
+                    };
                     bound.map(|bound| Input::Bound(binding.insert(bound).revision))
                 }
                 Output::Done(Outcome::Published(revision)) => match binding {
                     Some(binding) => return Ok(binding),
                     None => {
-                        return self
-                            .resolve(name, revision)
+                        let connection = connection.map_err(PublishError::Published)?;
+                        return resolve(&connection, name, revision)
                             .await
                             .map_err(PublishError::Published);
                     }
@@ -330,31 +346,20 @@ impl Publisher {
         }
     }
 
-    async fn head(&self, name: &Name) -> Result<(Revision, Option<ContentId>), RemoteError> {
-        self.0.network.connection()?.catalog.head(name).await
-    }
-
-    /// Returns the binding that an earlier attempt made, unless the name has moved on already.
-    async fn resolve(&self, name: &Name, revision: Revision) -> Result<Binding, RemoteError> {
-        let connection = self.0.network.connection()?;
-        let of = ContentRef::Name(name.clone());
-        let (binding, _) = connection.catalog.resolve(&of).await?;
-        if binding.revision == revision {
-            return Ok(binding);
-        }
-        let newer = binding.revision;
-        let text = format!("{name} was published as revision {revision}, and is at revision {newer} by now");
-        Err(RemoteError::new(ErrorCode::Conflict, text))
-    }
-
     /// Keeps all of it from being evicted while it is published.
     async fn protect(&self, publication: &Publication) -> Vec<ProtectionGuard> {
         let network = &self.0.network;
-        let mut guards = vec![network.protect(publication.content)];
         // If it fails, so does the attempt.
         let parts = self.parts(publication).await.ok().flatten();
         let parts = parts.iter().flat_map(Parts::ids);
-        guards.extend(parts.map(|part| network.protect(part)));
+        let all: Vec<ContentId> = parts.chain([publication.content]).collect();
+        let guards = all.iter().map(|content| network.protect(*content)).collect();
+        // Some of it may be here for another network only.
+        let store = Arc::clone(&self.0.store);
+        let claimed = try_blocking(move || all.iter().try_for_each(|content| store.claim(*content))).await;
+        if let Err(error) = claimed {
+            warn!(%error, "cannot write down that a content is published in this network too");
+        }
         guards
     }
 
@@ -380,7 +385,12 @@ impl Publisher {
         try_blocking(move || collection::parts_held(&store, content)).await
     }
 
-    async fn bind(&self, publication: &Publication, bind: Bind) -> Result<Binding, RemoteError> {
+    async fn bind(
+        &self,
+        connection: &Connection,
+        publication: &Publication,
+        bind: Bind,
+    ) -> Result<Binding, RemoteError> {
         let publish = Publish {
             name: publication.name.clone(),
             manifest: bind.manifest,
@@ -394,7 +404,7 @@ impl Publisher {
             // A name that has a target already keeps it.
             keeps_target: publication.target.is_none(),
         };
-        self.0.network.connection()?.catalog.publish(&publish).await
+        connection.catalog.publish(&publish).await
     }
 
     /// Writes the state of the attempted publication; false when it is another one by now.
@@ -412,4 +422,16 @@ fn taken(name: &Name) -> RemoteError {
 fn withdrawn(name: &Name) -> PublishError {
     let text = format!("the publication of {name} was withdrawn, or replaced by a newer one");
     PublishError::Withdrawn(RemoteError::new(ErrorCode::Cancelled, text))
+}
+
+/// Returns the binding that an earlier attempt made, unless the name has moved on already.
+async fn resolve(connection: &Connection, name: &Name, revision: Revision) -> Result<Binding, RemoteError> {
+    let of = ContentRef::Name(name.clone());
+    let (binding, _) = connection.catalog.resolve(&of).await?;
+    if binding.revision == revision {
+        return Ok(binding);
+    }
+    let newer = binding.revision;
+    let text = format!("{name} was published as revision {revision}, and is at revision {newer} by now");
+    Err(RemoteError::new(ErrorCode::Conflict, text))
 }

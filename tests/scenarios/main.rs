@@ -23,6 +23,7 @@ mod loss;
 mod lying;
 mod menu;
 mod mistakes;
+mod networks;
 mod pages;
 mod passing;
 mod pipes;

@@ -143,6 +143,15 @@ fn unending(cluster: &Cluster, checked: &mut Checked) -> Result<()> {
     // That node has ended, and its data directory is there.
     let renewed = cluster.outsider("served", ["new-id", "--json"]).expect(0);
     checked.lines(&["new-id"], "new-id", &renewed.stdout);
+    let value = [
+        "value",
+        "deploy/color",
+        "--webserver",
+        cluster.webserver.address(),
+    ];
+    let _in_the_network = cluster.outsider("served", value).expect(0);
+    let adopted = cluster.outsider("served", ["adopt-network", "--json"]).expect(0);
+    checked.lines(&["adopt-network"], "adopt-network", &adopted.stdout);
     std::fs::write(cluster.path("served").join("index.db"), b"?")?;
     let rebuilt = cluster.outsider("served", ["rebuild-index", "--json"]).expect(0);
     checked.lines(&["rebuild-index"], "rebuild-index", &rebuilt.stdout);

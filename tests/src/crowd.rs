@@ -85,6 +85,7 @@ pub fn hello(address: HostPort) -> Hello {
         zone: None,
         capacity: 0,
         used: 0,
+        network: None,
         epoch: Epoch::new(0),
         mark: None,
         holdings: None,

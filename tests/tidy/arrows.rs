@@ -55,6 +55,10 @@ pub(crate) const STORE: &[Row] = &[
     ("account", &[]),
     ("additions", &["disk", "error", "lib", "publish", "staged_upload"]),
     (
+        "belonging",
+        &["disk", "error", "index", "networks", "publications"],
+    ),
+    (
         "collected",
         &["copies", "disk", "error", "files", "index", "lib", "verify"],
     ),
@@ -75,6 +79,7 @@ pub(crate) const STORE: &[Row] = &[
             "kept",
             "layout",
             "lib",
+            "networks",
             "publications",
             "recovery",
             "reserve",
@@ -97,6 +102,7 @@ pub(crate) const STORE: &[Row] = &[
     ),
     ("layout", &["error", "files", "kept", "lib"]),
     ("memory", &["copies", "disk", "error", "files", "kept", "lib"]),
+    ("networks", &["error", "index", "publications"]),
     ("publications", &[]),
     (
         "publish",
@@ -141,7 +147,15 @@ pub(crate) const STORE: &[Row] = &[
     ("room", &["account", "error", "files", "kept", "layout", "lib"]),
     (
         "salvage",
-        &["copies", "error", "files", "index", "kept", "publications"],
+        &[
+            "copies",
+            "error",
+            "files",
+            "index",
+            "kept",
+            "networks",
+            "publications",
+        ],
     ),
     (
         "settle",

@@ -67,9 +67,11 @@ const UNSAID: &[&str] = &[
     "the content is being published",
     "the content was announced in message {sent}, the order takes messages up to {as_of} into account",
     "the endpoint answers this method itself",
+    "the tracker is older and has no network id: nothing of this peer's network is dropped or forgotten for it",
     "the ledger",
     "{input:?} is no answer to {step:?}",
     "{missed} changes of the store were missed; saying hello again to tell what differs",
+    "{APART} WHERE network = ?",
     "{PENDING} ORDER BY name",
     "{PUBLICATION} {which}",
 ];

@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use proto::http::{Gate, Origin};
 use proto::listen::machine_name;
-use shared::model::{FragmentLength, NetworkDefaults, ReplicationTarget, RevisionLimit, parse_duration};
+use shared::model::{
+    FragmentLength, NetworkDefaults, NetworkId, ReplicationTarget, RevisionLimit, parse_duration,
+};
 use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
 use shared::settings::{
@@ -133,7 +135,12 @@ pub enum Command {
     },
     /// Say that the data directory was restored from an older backup: its tracker then takes over from epochs
     /// that peers have seen since, and deletes nothing for having no name until accept-loss
-    Restored,
+    Restored {
+        /// Id of the network, which peers show in their status, for a journal that has none: one of an older
+        /// version, or a new one in place of a journal that is lost
+        #[arg(long, value_name = "ID")]
+        network: Option<NetworkId>,
+    },
     /// Accept the loss in a restored data directory: contents without a name are evicted again
     AcceptLoss,
     #[command(flatten)]

@@ -107,8 +107,9 @@ fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
             let sound = offline::check(dir).map_err(|error| failure_of(&error))?;
             print(&format!("{} is {sound}", dir.display()))
         }
-        Command::Restored => {
-            offline::declare_restored(data_dir, &Clock::system()).map_err(|error| failure_of(&error))?;
+        Command::Restored { network } => {
+            let declared = offline::declare_restored(data_dir, &Clock::system(), network);
+            declared.map_err(|error| failure_of(&error))?;
             print(&format!("noted in {}; start the tracker", data_dir.display()))
         }
         Command::AcceptLoss => {

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::Path;
 
-use shared::model::{Epoch, Timestamp};
+use shared::model::{Epoch, NetworkId, Timestamp};
 use shared::runtime::Clock;
 use shared::{Coded, ErrorCode};
 
@@ -122,12 +122,35 @@ pub fn check(data_dir: &Path) -> Result<Sound, Unsound> {
 
 /// Notes that the journal was restored from an older backup: the tracker that starts on it takes over from
 /// epochs that it does not know, gives no revision to another binding that may have been given since the
-/// backup, and evicts nothing for having no name until the loss is accepted.
+/// backup, and evicts nothing for having no name until the loss is accepted. A journal that has no network
+/// id, or is not there at all, gets the given one.
 ///
 /// # Errors
-/// When the journal cannot be read or written, or a tracker runs on it.
-pub fn declare_restored(data_dir: &Path, clock: &Clock) -> Result<(), JournalError> {
-    restored(&mut existing(data_dir)?, clock.now())
+/// When the journal cannot be read or written, a tracker runs on it, or it has another network id.
+pub fn declare_restored(
+    data_dir: &Path,
+    clock: &Clock,
+    network: Option<NetworkId>,
+) -> Result<(), JournalError> {
+    let Some(network) = network else {
+        return restored(&mut existing(data_dir)?, clock.now());
+    };
+    // Of a journal that is lost, an empty one has as much as is left.
+    let mut journal = SqliteJournal::open(data_dir)?;
+    name(&mut journal, clock.now(), network)?;
+    restored(&mut journal, clock.now())
+}
+
+/// Gives a journal the id of a network, if it has none.
+fn name(journal: &mut dyn Journal, at: Timestamp, network: NetworkId) -> Result<(), JournalError> {
+    match replayed(journal)?.network() {
+        Some(known) if known == network => Ok(()),
+        Some(known) => Err(JournalError::Named(known)),
+        None => journal.append(&[Record {
+            at,
+            fact: Fact::NetworkNamed(network),
+        }]),
+    }
 }
 
 /// Notes the same in a journal that is open.

@@ -92,6 +92,13 @@ pub enum Command {
     Limit(LimitArgs),
     /// Show the network's peers
     Network(NetworkArgs),
+    /// Publish in this node's network what it published in another one that is gone for good; no node may run
+    /// on the data directory
+    AdoptNetwork {
+        /// The other network, or the beginning of its id, as `peer status` shows it [default: all others]
+        #[arg(value_name = "ID")]
+        network: Option<String>,
+    },
     /// Give the data directory an id of its own, when it is a copy of another node's; no node may run on it
     NewId,
     /// Make a new index from the fragments on disk, when the index is damaged or gone; no node may run on the

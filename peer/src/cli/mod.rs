@@ -6,6 +6,7 @@
 //! ([`crate::terminal::exit`]) and JSON documents ([`shared::json`]).
 
 mod add;
+mod adopt;
 pub mod args;
 mod complaint;
 mod context;
@@ -272,6 +273,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::Status => node::status(context).await,
         Command::Limit(args) => node::limit(context, args).await,
         Command::Network(args) => upkeep::network(context, args).await,
+        Command::AdoptNetwork { network } => adopt::run(context, network.as_deref()).await,
         Command::NewId => node::new_id(context).await,
         Command::RebuildIndex => rebuild::run(context).await,
         Command::Verify { content } => node::verify(context, content).await,

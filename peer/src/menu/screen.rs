@@ -231,6 +231,8 @@ mod tests {
             epoch: Epoch::new(0),
             pending_publications: 0,
             refused_publications: 0,
+            network: None,
+            kept_apart: Vec::new(),
             lost: shared::model::LostFiles::default(),
             suspended: shared::model::SuspendedFiles::default(),
             uptime: Duration::ZERO,

@@ -20,7 +20,7 @@ use std::time::Duration;
 use proto::accept::{self, Door, Services};
 use proto::listen::ListenError;
 use proto::messages::control::EntryPoint;
-use shared::model::{ContentId, HostPort};
+use shared::model::{ContentId, HostPort, NetworkId};
 use shared::refusal::{of_place, remedy};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode, Failure};
@@ -46,7 +46,7 @@ use crate::rpc::{ControlService, DirectoryService, TransferService};
 use crate::scrubber::Scrubber;
 use crate::session::{Acquaintances, Network, SessionDeps};
 use crate::source_finder::TrackerSources;
-use store::{DiskStore, StoreError};
+use store::{Adopted, DiskStore, StoreError};
 
 /// Returns the entry by which the node of a data directory was last in a network.
 #[must_use]
@@ -65,6 +65,35 @@ pub async fn new_id(data_dir: &Path, capacity: u64) -> Result<Option<Renewed>, N
         false => Ok(None),
     });
     renewed.await.map_err(|source| NodeError::Store {
+        path: data_dir.to_owned(),
+        source,
+    })
+}
+
+/// Has the publications of other networks made in the one of a data directory on which no node runs: of those
+/// whose ids begin with `from`, or of all. Returns the network, and what was adopted; none when the directory
+/// was in no network yet.
+///
+/// # Errors
+/// When the data directory is in use or unusable.
+pub async fn adopt_network(
+    data_dir: &Path,
+    capacity: u64,
+    from: Option<&str>,
+) -> Result<Option<(NetworkId, Adopted)>, NodeError> {
+    let (path, from) = (data_dir.to_owned(), from.unwrap_or_default().to_lowercase());
+    let adopted = try_blocking(move || {
+        if !DiskStore::exists(&path) {
+            return Ok(None);
+        }
+        let store = DiskStore::open(&path, capacity)?;
+        let Some(here) = store.network() else {
+            return Ok(None);
+        };
+        let adopted = store.adopt_publications(|network| network.to_string().starts_with(&from))?;
+        Ok::<_, StoreError>(Some((here, adopted)))
+    });
+    adopted.await.map_err(|source| NodeError::Store {
         path: data_dir.to_owned(),
         source,
     })

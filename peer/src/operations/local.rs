@@ -36,10 +36,10 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
             store.content_count(),
             store.usage(),
             (store.count_pending()?, store.count_refused()?),
-            (store.lost()?, store.files_away()),
+            (store.lost()?, store.files_away(), store.apart()?),
         ))
     };
-    let (contents, usage, (pending, refused), (lost, suspended)) = try_blocking(ask).await?;
+    let (contents, usage, (pending, refused), (lost, suspended, kept_apart)) = try_blocking(ask).await?;
     Ok(Status {
         peer: node.identity.peer(),
         incarnation: node.identity.incarnation(),
@@ -53,6 +53,8 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         session: node.network.status(),
         visitor_host: node.network.visitor_host(),
         unreachable: node.network.unreachable(),
+        network: node.identity.network(),
+        kept_apart,
         epoch: node.identity.epoch(),
         pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
         refused_publications: u32::try_from(refused).unwrap_or(u32::MAX),

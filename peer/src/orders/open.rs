@@ -217,6 +217,11 @@ impl OpenOrders {
         self.drop_those(Leaving::Outdated, |assignment| assignment.epoch < epoch);
     }
 
+    /// Withdraws all orders: the peer is in another network.
+    pub fn abandon(&mut self) {
+        self.drop_those(Leaving::Outdated, |_| true);
+    }
+
     /// Returns the next thing to do, if there is one now.
     pub fn next(&mut self, now: Timestamp) -> Option<Action> {
         let unused = self.unused.pop_front();

@@ -12,8 +12,8 @@ use proto::messages::FromTracker;
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
 use shared::model::{
-    ContentId, DialFailure, Epoch, Hello, HostPort, NetworkDefaults, Numbered, Order, Report, RunTraits,
-    Timestamp, Welcome, Zone,
+    ContentId, DialFailure, Epoch, Hello, HostPort, NetworkDefaults, NetworkId, Numbered, Order, Report,
+    RunTraits, Timestamp, Welcome, Zone,
 };
 use shared::runtime::{Backoff, Clock};
 use tokio::sync::broadcast::error::RecvError;
@@ -21,7 +21,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::entrance::{self, Acquaintances, Found as Tracker, Known};
+use super::entrance::{self, Acquaintances, Found as Tracker, Known, Networks};
 use super::machine::{End, Found, Input, LookUp, Output, Session};
 use super::probes::Probes;
 use super::protected::Protected;
@@ -31,7 +31,7 @@ use crate::blocking::{blocking, try_blocking};
 use crate::fetch::Arrivals;
 use crate::identity::Identity;
 use crate::orders::{Assignment, Assignments};
-use store::FragmentStore;
+use store::{FragmentStore, StoreError};
 
 /// Between the first attempts to reach a tracker, and at most: a command waits for a tracker that restarts,
 /// and should not wait much longer than that takes.
@@ -103,8 +103,8 @@ enum Ended {
     Stopping,
     /// Another run of this peer may have ended without the tracker's notice.
     Contested,
-    /// The tracker counts the runs of this peer otherwise.
-    Renumbered,
+    /// The tracker counts the runs of this peer otherwise, or is of another network.
+    SayAgain,
     /// The data directory is a copy of the one at this address: the user has to do something, unless the
     /// other one leaves.
     CopyOf(HostPort),
@@ -157,6 +157,14 @@ impl Driver {
         let mut refused = Backoff::new(REFUSED_WAIT, REFUSED_WAIT);
         let acquaintances = self.deps.acquaintances.clone();
         if let Ok(known) = blocking(move || acquaintances.read()).await {
+            if let Some(known) = &known {
+                let (identity, networks) = (Arc::clone(&self.deps.identity), known.networks());
+                if let Err(error) =
+                    try_blocking(move || identity.recall(networks.current, &networks.others)).await
+                {
+                    warn!(%error, "cannot write down the networks that this peer was in");
+                }
+            }
             self.known.send_replace(known);
         }
         while !stop.is_cancelled() {
@@ -179,14 +187,14 @@ impl Driver {
             if was_welcomed && !matches!(outcome, Ok(Ended::Anew)) {
                 self.lost.send_replace(Some(self.deps.clock.now()));
             }
-            let is_renumbered = matches!(outcome, Ok(Ended::Renumbered));
+            let is_renumbered = matches!(outcome, Ok(Ended::SayAgain));
             if was_welcomed || (outcome.is_ok() && !is_renumbered) {
                 backoff.reset();
             }
             let failure = match outcome {
                 Ok(Ended::Stopping) => break,
                 Ok(Ended::Anew) => continue,
-                Ok(Ended::Contested | Ended::Renumbered) => {
+                Ok(Ended::Contested | Ended::SayAgain) => {
                     // No reason is published: nothing is wrong unless it stays so.
                     let wait = if is_renumbered {
                         backoff.next_wait()
@@ -360,6 +368,8 @@ impl Driver {
                 Ok(()) = self.deps.zone.changed() => Input::Leave,
                 input = wire.next() => input?,
                 change = changes.next() => match change {
+                    // Changes of contents of other networks are no concern of this tracker.
+                    Ok(content) if self.deps.store.is_elsewhere(content) => continue,
                     Ok(content) => Input::Changed(content),
                     Err(RecvError::Lagged(missed)) => Input::ChangesMissed(missed),
                     Err(RecvError::Closed) => return Ok(Ended::Stopping),
@@ -390,6 +400,7 @@ impl Driver {
             zone: deps.zone.borrow_and_update().clone(),
             capacity: usage.capacity,
             used: usage.used,
+            network: deps.identity.network(),
             epoch: deps.identity.epoch(),
             mark: deps.identity.mark(),
             holdings: None,
@@ -416,12 +427,18 @@ impl Driver {
                 let client = SessionClient::new(&attempt.tracker.tracker)?;
                 *wire = Wire::Opening(Box::pin(async move { client.open(*hello).await }));
             }
+            Output::TurnTo(network) => self.turn_to(network).await?,
             Output::RaiseEpoch(epoch) => {
                 let identity = Arc::clone(&self.deps.identity);
                 try_blocking(move || identity.raise_epoch(epoch)).await?;
                 (attempt.was_welcomed, self.was_refused) = (true, false);
-                let before = self.known.borrow().clone();
-                let known = Known::of(attempt.entry, &attempt.tracker, before.as_ref());
+                let identity = Arc::clone(&self.deps.identity);
+                let networks = try_blocking(move || {
+                    let (current, others) = (identity.network(), identity.other_networks()?);
+                    Ok::<_, StoreError>(Networks { current, others })
+                });
+                let (networks, before) = (networks.await?, self.known.borrow().clone());
+                let known = Known::of(attempt.entry, &attempt.tracker, networks, before.as_ref());
                 self.remember(known).await;
             }
             Output::CountOn(last) => {
@@ -445,6 +462,28 @@ impl Driver {
         Ok(None)
     }
 
+    /// Turns to another network, and tells the user what is kept apart for others.
+    async fn turn_to(&self, network: NetworkId) -> Result<(), RemoteError> {
+        let identity = Arc::clone(&self.deps.identity);
+        let before = identity.network();
+        // Orders of the tracker before are no orders here.
+        self.deps.assignments.abandon();
+        try_blocking(move || identity.turn_to(network)).await?;
+        match before {
+            None => info!(%network, "this is the network of everything that this peer holds"),
+            Some(before) => warn!(
+                %network,
+                %before,
+                "the tracker is of another network than the one before: what this peer holds of that one is kept apart, \
+                 not announced and not deleted, and its publications wait; `peer status` says how much that is. Back \
+                 in that network, everything is as it was. If that one is gone for good, `peer adopt-network` \
+                 publishes its names in this one; if its tracker has lost its journal, `tracker restored --network` \
+                 gives a new one its id"
+            ),
+        }
+        Ok(())
+    }
+
     async fn look_up(&self, look_up: LookUp) -> Result<Found, RemoteError> {
         let (store, arrivals) = (Arc::clone(&self.deps.store), self.deps.arrivals.clone());
         blocking(move || look_up.answer(&*store, |content| arrivals.is_fetching(content))).await
@@ -457,6 +496,7 @@ impl Driver {
             warn!(%host, address = %self.deps.address, "no other machine can reach this peer: it is a visitor, which keeps nothing for others; start it with `--host {host}`");
         }
         self.connection.send_replace(Some(Connection {
+            network: self.deps.identity.network(),
             epoch,
             catalog: CatalogClient::new(&tracker)?,
             upkeep: UpkeepClient::new(&tracker)?,
@@ -591,7 +631,7 @@ fn closed(end: End, ended: Ended) -> Result<Ended, RemoteError> {
         End::Left => Ok(ended),
         End::ContestedBy(_) => Ok(Ended::Contested),
         End::CopyOf(address) => Ok(Ended::CopyOf(address)),
-        End::OtherRun => Ok(Ended::Renumbered),
+        End::SayAgain => Ok(Ended::SayAgain),
         End::ChangesMissed(missed) => {
             let text =
                 format!("{missed} changes of the store were missed; saying hello again to tell what differs");

@@ -13,7 +13,7 @@ use proto::RemoteError;
 use proto::client::{DirectoryClient, Gateways, Program, TrackerEntry, misdirected};
 use proto::messages::control::EntryPoint;
 use serde::{Deserialize, Serialize};
-use shared::model::HostPort;
+use shared::model::{HostPort, NetworkId};
 use shared::{ErrorCode, data_files};
 
 const FILE_NAME: &str = "network.json";
@@ -38,6 +38,18 @@ pub(super) struct Known {
     pub(super) webserver: Option<HostPort>,
     /// All of them; first the one that welcomed this peer.
     pub(super) trackers: Vec<HostPort>,
+    /// The network, if its tracker said it.
+    pub(super) network: Option<NetworkId>,
+    /// Other networks of which the peer has something: an index that is made anew may not tell.
+    pub(super) other_networks: Vec<NetworkId>,
+}
+
+/// The networks of a peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Networks {
+    pub(super) current: Option<NetworkId>,
+    /// Those of which it has something beside.
+    pub(super) others: Vec<NetworkId>,
 }
 
 /// Returns the ways to try, in order, to enter by `entry`.
@@ -58,7 +70,7 @@ pub(super) fn ways(entry: &EntryPoint, known: Option<&Known>) -> Vec<EntryPoint>
 impl Known {
     /// Returns the memory of an entry that succeeded; `before` is the memory until then. A way that names no
     /// other trackers and no webserver makes none of them worth less.
-    pub(super) fn of(entry: &EntryPoint, found: &Found, before: Option<&Self>) -> Self {
+    pub(super) fn of(entry: &EntryPoint, found: &Found, networks: Networks, before: Option<&Self>) -> Self {
         let before = before.filter(|before| before.entry == *entry);
         let known = before
             .map(|before| before.trackers.as_slice())
@@ -72,6 +84,15 @@ impl Known {
             entry: entry.clone(),
             webserver: webserver.or_else(|| before?.webserver.clone()),
             trackers,
+            network: networks.current,
+            other_networks: networks.others,
+        }
+    }
+
+    pub(super) fn networks(&self) -> Networks {
+        Networks {
+            current: self.network,
+            others: self.other_networks.clone(),
         }
     }
 
@@ -224,6 +245,10 @@ struct NetworkFile {
     address: String,
     webserver: Option<String>,
     trackers: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    other_networks: Vec<String>,
 }
 
 impl Acquaintances {
@@ -258,6 +283,12 @@ impl Acquaintances {
                 .filter_map(parsed)
                 .take(MAX_TRACKERS)
                 .collect(),
+            network: file.network.and_then(|text| text.parse().ok()),
+            other_networks: file
+                .other_networks
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .collect(),
         })
     }
 
@@ -273,6 +304,8 @@ impl Acquaintances {
             address: address.to_string(),
             webserver: known.webserver.as_ref().map(ToString::to_string),
             trackers: known.trackers.iter().map(ToString::to_string).collect(),
+            network: known.network.map(|network| network.to_string()),
+            other_networks: known.other_networks.iter().map(ToString::to_string).collect(),
         };
         let text = serde_json::to_string(&file).map_err(io::Error::other)?;
         data_files::replace(&self.0, &text)
@@ -293,7 +326,11 @@ mod tests {
             webserver: Some(address("w:1")),
             others: Some(vec![address("t:1"), address("t:2")]),
         };
-        Known::of(&EntryPoint::Peer(address("p:1")), &found, None)
+        let networks = Networks {
+            current: Some(NetworkId::from_bytes([3; 16])),
+            others: vec![NetworkId::from_bytes([4; 16])],
+        };
+        Known::of(&EntryPoint::Peer(address("p:1")), &found, networks, None)
     }
 
     #[test]
@@ -321,7 +358,7 @@ mod tests {
                 webserver,
                 others,
             };
-            Known::of(entry, &found, Some(&before))
+            Known::of(entry, &found, Networks::default(), Some(&before))
         };
         let after = entered(&by_peer, None);
         assert_eq!(after.trackers, [address("t:1"), address("t:2")]);

@@ -16,6 +16,8 @@ const MAX_ANNOUNCE_BYTES: usize = 1 << 20;
 pub(super) struct Inventory {
     /// The tracker's; 0 before Welcome.
     epoch: Epoch,
+    /// Whether the tracker is of no network that this peer could name, and the peer of one.
+    is_nameless: bool,
     /// The last sequence number used; 1 was Hello.
     sequence: u64,
     /// Whether the listing that follows Welcome was sent.
@@ -52,6 +54,11 @@ pub enum Refusal {
     /// The content is being published.
     #[error("the content is being published")]
     Protected,
+    /// The tracker does not say of which network it is.
+    #[error(
+        "the tracker is older and has no network id: nothing of this peer's network is dropped or forgotten for it"
+    )]
+    Nameless,
     /// Something happened to the content that the tracker was not told.
     #[error("the content has changed since it was announced last")]
     Untold,
@@ -65,6 +72,7 @@ impl Inventory {
     pub(super) const fn new() -> Self {
         Self {
             epoch: Epoch::new(0),
+            is_nameless: false,
             sequence: 1,
             is_listed: false,
             last_sent: BTreeMap::new(),
@@ -73,9 +81,10 @@ impl Inventory {
         }
     }
 
-    /// The tracker welcomed this peer.
-    pub(super) const fn welcomed(&mut self, epoch: Epoch) {
-        self.epoch = epoch;
+    /// The tracker welcomed this peer; `is_nameless` says whether it has no network id, and the peer knows
+    /// one.
+    pub(super) const fn welcomed(&mut self, epoch: Epoch, is_nameless: bool) {
+        (self.epoch, self.is_nameless) = (epoch, is_nameless);
     }
 
     /// Takes note of a content that is to be announced.
@@ -170,6 +179,9 @@ impl Inventory {
                 session: self.epoch,
             });
         }
+        if self.is_nameless && matches!(order, Order::Evict { .. } | Order::Remember(_)) {
+            return Err(Refusal::Nameless);
+        }
         if let Order::Evict {
             content,
             as_of_sequence: as_of,
@@ -258,7 +270,7 @@ mod tests {
 
     fn inventory() -> Inventory {
         let mut inventory = Inventory::new();
-        inventory.welcomed(Epoch::new(5));
+        inventory.welcomed(Epoch::new(5), false);
         inventory
     }
 

@@ -22,8 +22,8 @@ use std::time::Duration;
 use proto::messages::MAX_FILE_NEWS;
 use shared::model::{
     Absence, ContentId, DigestBuckets, Epoch, FileNews, FragmentSet, Hello, HelloRefusal, Holding,
-    HoldingsDigest, HostPort, Incarnation, Numbered, Order, PeerId, Received, Report, SampleOutcome,
-    Timestamp, Welcome,
+    HoldingsDigest, HostPort, Incarnation, NetworkId, Numbered, Order, PeerId, Received, Report,
+    SampleOutcome, Timestamp, Welcome,
 };
 
 use super::inventory::{Inventory, Refusal};
@@ -51,8 +51,9 @@ pub struct Session {
     absences: Option<BTreeMap<ContentId, Absence>>,
     /// Deliveries that wait for a heartbeat.
     received: Vec<Received>,
-    /// The run that says hello, and the newest epoch that it has seen.
+    /// The run that says hello, its network, and the newest epoch that it has seen there.
     run: Incarnation,
+    network: Option<NetworkId>,
     seen: Epoch,
     /// When the changes are due to be announced; none when there are none.
     announce_at: Option<Timestamp>,
@@ -122,6 +123,8 @@ pub enum Output {
     LookUp(LookUp),
     /// Send Hello.
     Hello(Box<Hello>),
+    /// Turn to this network: durably, before the next output.
+    TurnTo(NetworkId),
     /// Keep the tracker's epoch: durably, before the next output.
     RaiseEpoch(Epoch),
     /// Go on as the run after this one: durably, before the next output.
@@ -156,9 +159,9 @@ pub enum End {
     /// The data directory is a copy of the one at this address: a new session is to be tried seldom, as a run
     /// that was refused.
     CopyOf(HostPort),
-    /// The tracker counts the runs of this peer otherwise: a new session is to be tried soon, as the run that
-    /// comes next there.
-    OtherRun,
+    /// The tracker counts the runs of this peer otherwise, or is of another network: a new session is to be
+    /// tried soon, as the run that comes next there, or as a peer of that network.
+    SayAgain,
 }
 
 /// A question about the store.
@@ -185,10 +188,12 @@ impl LookUp {
     /// Looks at a store; `is_fetching` says which contents are being fetched. Blocks on the disk.
     #[must_use]
     pub fn answer(&self, store: &dyn FragmentStore, is_fetching: impl Fn(ContentId) -> bool) -> Found {
+        // Contents of other networks are not told of, as if they were not here.
         let held = |is_asked: &dyn Fn(ContentId) -> bool| {
             let holding = |entry: Entry| {
                 let content = entry.manifest.content();
-                let holding = is_asked(content).then(|| holding(content, Some(entry), is_fetching(content)));
+                let is_asked = is_asked(content) && !store.is_elsewhere(content);
+                let holding = is_asked.then(|| holding(content, Some(entry), is_fetching(content)));
                 // A listing is silent about a content that is neither held nor coming.
                 holding.filter(|holding| !holding.fragments.is_empty() || holding.is_fetching)
             };
@@ -200,13 +205,15 @@ impl LookUp {
             Self::Listing(buckets) => {
                 let is_asked = |content| buckets.is_none_or(|buckets| buckets.contains(content));
                 let entries = store.entries().into_iter();
-                let absent = entries.filter(|entry| entry.away.is_some());
+                let is_here = |entry: &Entry| !store.is_elsewhere(entry.manifest.content());
+                let absent = entries.filter(|entry| entry.away.is_some() && is_here(entry));
                 let news = absent.map(|entry| news(entry.manifest.content(), Some(&entry)));
                 Found::Holdings(held(&is_asked), news.collect())
             }
             Self::Contents(contents) => {
                 let current = |content: &ContentId| {
-                    let (content, entry) = (*content, store.entry(*content));
+                    let content = *content;
+                    let entry = store.entry(content).filter(|_| !store.is_elsewhere(content));
                     let news = news(content, entry.as_ref());
                     (holding(content, entry, is_fetching(content)), news)
                 };
@@ -252,6 +259,7 @@ impl Session {
     pub fn begin(hello: Hello, protected: Protected) -> (Self, Vec<Output>) {
         let session = Self {
             run: hello.incarnation,
+            network: hello.network,
             seen: hello.epoch,
             phase: Phase::Introducing(Box::new(hello)),
             inventory: Inventory::new(),
@@ -333,6 +341,13 @@ impl Session {
     }
 
     fn welcomed(&mut self, welcome: Welcome) -> Vec<Output> {
+        let turn = match (self.network, welcome.network) {
+            (Some(said), Some(network)) if said != network => {
+                return self.close(End::Protocol("the tracker welcomed this peer in another network"));
+            }
+            (None, Some(network)) => Some(Output::TurnTo(network)),
+            _ => None,
+        };
         if welcome.epoch < self.seen {
             return self.close(End::Protocol(
                 "the tracker welcomed this peer in an epoch older than the peer has seen",
@@ -345,17 +360,19 @@ impl Session {
                 "the tracker is in an epoch that no restarts lead to; it is not this network's, or its journal is damaged",
             ));
         }
-        self.inventory.welcomed(welcome.epoch);
+        // The epochs and marks of an older tracker are of no network: they are not remembered as something of
+        // the one that this peer knows, and its evictions delete nothing of that.
+        let is_nameless = self.network.is_some() && welcome.network.is_none();
+        self.inventory.welcomed(welcome.epoch, is_nameless);
         self.absences = welcome.takes_file_news.then(BTreeMap::new);
         self.phase = Phase::Listing {
             heartbeat: welcome.heartbeat,
         };
         let (epoch, defaults) = (welcome.epoch, welcome.defaults);
-        vec![
-            Output::RaiseEpoch(epoch),
-            Output::Obey(Order::Adopt { epoch, defaults }),
-            Output::LookUp(LookUp::Listing(welcome.listing)),
-        ]
+        let raise = Output::RaiseEpoch(if is_nameless { self.seen } else { epoch });
+        let adopt = Output::Obey(Order::Adopt { epoch, defaults });
+        let look = Output::LookUp(LookUp::Listing(welcome.listing));
+        turn.into_iter().chain([raise, adopt, look]).collect()
     }
 
     fn refused(&mut self, refusal: HelloRefusal) -> Vec<Output> {
@@ -367,12 +384,22 @@ impl Session {
             HelloRefusal::OlderThan(_) | HelloRefusal::AheadOf(_) => {
                 self.close(End::Protocol("the tracker refused a run that can follow"))
             }
+            HelloRefusal::OtherNetwork(network) if self.network.is_some_and(|said| said != network) => {
+                self.say_again(Output::TurnTo(network))
+            }
+            HelloRefusal::OtherNetwork(_) => {
+                self.close(End::Protocol("the tracker refused a hello of its own network"))
+            }
         }
     }
 
     fn count_on(&mut self, last: Incarnation) -> Vec<Output> {
-        let end = self.close(End::OtherRun);
-        std::iter::once(Output::CountOn(last)).chain(end).collect()
+        self.say_again(Output::CountOn(last))
+    }
+
+    fn say_again(&mut self, after: Output) -> Vec<Output> {
+        let end = self.close(End::SayAgain);
+        std::iter::once(after).chain(end).collect()
     }
 
     fn found(&mut self, now: Timestamp, found: Found) -> Vec<Output> {

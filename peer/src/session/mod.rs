@@ -24,7 +24,7 @@ use proto::client::{CatalogClient, Gateways, UpkeepClient};
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
 use shared::model::{
-    ContentId, DialFailure, Epoch, HostPort, NetworkDefaults, PeerId, Received, Report, Timestamp,
+    ContentId, DialFailure, Epoch, HostPort, NetworkDefaults, NetworkId, PeerId, Received, Report, Timestamp,
 };
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{mpsc, watch};
@@ -63,6 +63,8 @@ fn patience(since_lost: Option<Duration>) -> Duration {
 pub struct Connection {
     /// Its address.
     pub tracker: HostPort,
+    /// The network, if the tracker says it.
+    pub network: Option<NetworkId>,
     /// Its epoch.
     pub epoch: Epoch,
     /// Its catalogue.

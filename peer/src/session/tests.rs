@@ -115,6 +115,7 @@ impl Welcomed {
         };
         assert!(matches!(welcomed.hear().await, FromPeer::Hello(_)));
         let welcome = Welcome {
+            network: None,
             epoch: EPOCH,
             lease: LIMIT,
             heartbeat: LIMIT,

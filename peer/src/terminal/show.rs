@@ -512,6 +512,15 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
     for (n, line) in away(&status.suspended).into_iter().enumerate() {
         lines.push((if n == 0 { words::label_away() } else { "" }, line));
     }
+    for (n, apart) in status.kept_apart.iter().enumerate() {
+        let label = if n == 0 { words::label_apart() } else { "" };
+        let (contents, bytes) = (words::contents(apart.contents), bytes(apart.bytes));
+        let waiting = words::publications_wait(apart.pending);
+        lines.push((label, words::kept_apart(contents, bytes, waiting, apart.network)));
+    }
+    if !status.kept_apart.is_empty() {
+        lines.push(("", words::kept_apart_means().to_owned()));
+    }
     lines.push((
         words::label_version(),
         words::version(&status.version, format_duration(status.uptime)),

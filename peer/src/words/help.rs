@@ -90,6 +90,7 @@ pub(crate) const DEFAULTS: &str = "
 get.output: ./ y la última parte del nombre
 receive.output: ./ y su nombre
 .give_up_after: 2m, none con --timeout
+adopt-network.network: todas las demás
 durability.content: todo
 config check.file: el que indica --config
 ";
@@ -147,6 +148,8 @@ limit.download: Límite de recepción de todos los nodos juntos, o `none`
 network: Mostrar los nodos de la red
 network.all: También los nodos que se han ido y no guardaban nada
 network.remove: Quitar de la lista, para todos, un nodo perdido
+adopt-network: Publicar en la red de este nodo lo que publicó en otra que ya no existe; no puede haber un nodo en marcha con el directorio de datos
+adopt-network.network: La otra red, o el principio de su id, como lo muestra `peer status`
 new-id: Dar al directorio de datos un id propio, cuando es copia del de otro nodo; no puede haber un nodo en marcha con él
 rebuild-index: Hacer un índice nuevo a partir de los fragmentos que hay en el disco, cuando el índice está dañado o no está; no puede haber un nodo en marcha con el directorio de datos
 verify: Releer los datos del nodo (de un contenido, o todos), y retirar los fragmentos dañados

@@ -92,6 +92,19 @@ shared::messages! {
     fn label_waiting() { en: "waiting", es: "en espera" }
     fn label_away() { en: "away", es: "ausentes" }
     fn label_lost() { en: "lost", es: "perdidos" }
+    fn label_apart() { en: "apart", es: "aparte" }
+    fn publications_wait(count) {
+        en: ["1 publication waits", "{count} publications wait"],
+        es: ["1 publicación espera", "{count} publicaciones esperan"]
+    }
+    fn kept_apart(contents, bytes, waiting, network) {
+        en: "{contents} with {bytes} of network {network}, {waiting}",
+        es: "{contents} con {bytes} de la red {network}, {waiting}"
+    }
+    fn kept_apart_means() {
+        en: "no tracker of this network is told of them, and nothing of them is deleted; back in their network everything is as it was, and if that is gone for good, `peer adopt-network` publishes their names in this one",
+        es: "ningún tracker de esta red sabe de ellos, y nada de ellos se borra; de vuelta en su red todo está como estaba, y si esa ya no existe, `peer adopt-network` publica sus nombres en esta"
+    }
     fn label_version() { en: "version", es: "versión" }
     fn run(peer, incarnation) { en: "{peer} (run {incarnation})", es: "{peer} (arranque {incarnation})" }
     fn used(used, capacity) { en: "{used} of {capacity} used", es: "{used} de {capacity} en uso" }

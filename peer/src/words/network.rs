@@ -175,6 +175,32 @@ shared::messages! {
         es: "{name} aún estaba por publicar: queda para el directorio con el id antiguo; vuelva a añadirlo si debe hacerlo este"
     }
 
+    // Other networks.
+    fn adopt_network() {
+        en: "adopt the names of another network",
+        es: "adoptar los nombres de otra red"
+    }
+    fn in_no_network_yet(data_dir) {
+        en: "{data_dir} was in no network with an id yet: what is there goes along to the first one",
+        es: "{data_dir} aún no ha estado en ninguna red con id: lo que hay ahí va con él a la primera"
+    }
+    fn no_such_network(network, data_dir) {
+        en: "{data_dir} has nothing of a network {network}; `peer status` lists the networks of which it has something",
+        es: "{data_dir} no tiene nada de una red {network}; `peer status` lista las redes de las que tiene algo"
+    }
+    fn will_be_published_here(name) {
+        en: "{name} will be published in this network",
+        es: "{name} se publicará en esta red"
+    }
+    fn is_taken_here(name) {
+        en: "{name} was added in this network too; what was published in the other one stays apart",
+        es: "{name} se añadió también en esta red; lo que se publicó en la otra queda aparte"
+    }
+    fn adopted(publications, network) {
+        en: "{publications} will be made in network {network} when the node starts",
+        es: "{publications} por hacer en la red {network} cuando arranque el nodo"
+    }
+
     // Damaged indexes.
     fn rebuild_index() {
         en: "make a new index for this data directory",

@@ -12,6 +12,7 @@ shared::messages! {
     fn fragments(count) { en: ["1 fragment", "{count} fragments"], es: ["1 fragmento", "{count} fragmentos"] }
     fn links(count) { en: ["1 link", "{count} links"], es: ["1 enlace", "{count} enlaces"] }
     fn peers(count) { en: ["1 peer", "{count} peers"], es: ["1 nodo", "{count} nodos"] }
+    fn publications(count) { en: ["1 publication", "{count} publications"], es: ["1 publicación", "{count} publicaciones"] }
     fn replicas(count) { en: ["1 replica", "{count} replicas"], es: ["1 réplica", "{count} réplicas"] }
     fn transfers(count) { en: ["1 transfer", "{count} transfers"], es: ["1 transferencia", "{count} transferencias"] }
     fn uploads(count) { en: ["1 upload", "{count} uploads"], es: ["1 envío", "{count} envíos"] }

@@ -25,6 +25,7 @@ use super::handles::{Handles, Part};
 use super::index::Index;
 use super::kept::Kept;
 use super::layout::Layout;
+use super::networks::{self, Networks};
 use super::publications::{Publication, PublicationState};
 use super::recovery::{look, provable, recover};
 use super::reserve::Reserve;
@@ -50,6 +51,8 @@ pub struct DiskStore {
     pub(super) unnoted: AtomicU64,
     changes: broadcast::Sender<ContentId>,
     pub(super) touched: TouchedContents,
+    /// The network that the peer is in, and the contents that belong to others.
+    pub(super) networks: Mutex<Networks>,
     /// Room for forgetting on a full disk.
     reserve: Reserve,
     /// Lock on the data directory, held while the store is open.
@@ -78,6 +81,7 @@ impl DiskStore {
     pub(super) fn on(layout: Layout, lock: File, capacity: u64) -> Result<Self, StoreError> {
         let mut index = Index::open(&layout.index())?;
         let reserve = Reserve::in_directory(layout.root());
+        networks::prepare(&index)?;
         let slots = Slots::default();
         for mut kept in recover(&layout, &mut index)? {
             // Where data are to come; a directory that is away gets none.
@@ -85,6 +89,7 @@ impl DiskStore {
             kept.device = data.and_then(|data| disk_of(data.parent()?).ok());
             slots.put(kept);
         }
+        let networks = Mutex::new(Networks::load(&index)?);
         let (index, changes) = (Mutex::new(index), broadcast::Sender::new(CHANGES));
         Ok(Self {
             layout,
@@ -97,6 +102,7 @@ impl DiskStore {
             changes,
             touched: TouchedContents::default(),
             reserve,
+            networks,
             _lock: lock,
         })
     }
@@ -358,6 +364,10 @@ impl FragmentStore for DiskStore {
         let index = self.layout.index();
         let free = free_space(index.parent()?).ok();
         free.filter(|free| *free < u64::MAX)
+    }
+
+    fn is_elsewhere(&self, content: ContentId) -> bool {
+        self.is_elsewhere_now(content)
     }
 
     fn subscribe(&self) -> broadcast::Receiver<ContentId> {

@@ -12,7 +12,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, Transaction, params};
 use shared::model::{
     ContentId, Digest, FileMetadata, FragmentLength, FragmentSet, Manifest, Name, ReplicationTarget, Revision,
 };
@@ -182,6 +182,14 @@ impl Index {
         database::mark(path).map_err(StoreError::io("write beside", path))?;
         let path = path.to_owned();
         Ok(Self { connection, path })
+    }
+
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn transaction(&mut self) -> Result<Transaction<'_>, StoreError> {
+        Ok(self.connection.transaction()?)
     }
 
     /// Makes commits no longer wait for the disk: the caller syncs the file at the end.
@@ -693,7 +701,7 @@ pub(super) fn kept_from(row: &Row<'_>) -> Result<Kept, StoreError> {
     Ok(kept)
 }
 
-fn state_columns(state: &PublicationState) -> (i64, Option<i64>, Option<&str>) {
+pub(super) fn state_columns(state: &PublicationState) -> (i64, Option<i64>, Option<&str>) {
     match state {
         PublicationState::Pending(base) => (0, base.map(|base| base.get().cast_signed()), None),
         PublicationState::Published(revision) => (1, Some(revision.get().cast_signed()), None),

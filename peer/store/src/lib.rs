@@ -12,6 +12,7 @@
 
 mod account;
 mod additions;
+mod belonging;
 mod collected;
 mod copies;
 mod copy_out;
@@ -24,6 +25,7 @@ mod kept;
 mod layout;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
+mod networks;
 mod publications;
 mod publish;
 mod reading;
@@ -58,6 +60,7 @@ use shared::model::{BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, 
 use tokio::sync::broadcast;
 
 pub use additions::Addition;
+pub use belonging::{Adopted, Belonging};
 pub use collected::{VerifiedReader, set_file_metadata, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
@@ -257,6 +260,12 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// Returns the bytes that the store's disk has free, if it knows.
     fn disk_free(&self) -> Option<u64> {
         None
+    }
+
+    /// Whether a content belongs to other networks only than the one that the peer is in: no tracker of this
+    /// one is told of it.
+    fn is_elsewhere(&self, _content: ContentId) -> bool {
+        false
     }
 
     /// Subscribes to the contents that are gained, lost or changed. A receiver that lags looks at everything.

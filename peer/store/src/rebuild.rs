@@ -163,10 +163,18 @@ fn write(layout: &Layout, old: Salvaged, path: &Path) -> Result<Vec<Name>, Store
     for (content, copy) in &old.copies {
         index.add_copy(*content, copy)?;
     }
-    let (settled, waiting) = settled(old.publications);
-    for publication in &settled {
+    let (settled_here, mut waiting) = settled(old.publications);
+    for publication in &settled_here {
         index.put_publication(publication)?;
     }
+    let mut networks = old.networks;
+    for (network, publication) in std::mem::take(&mut networks.publications) {
+        let (settled, left) = settled(vec![publication]);
+        waiting.extend(left);
+        let apart = settled.into_iter().map(|publication| (network, publication));
+        networks.publications.extend(apart);
+    }
+    networks.write(&index)?;
     for content in &old.unfinished {
         index.begin_addition(0, *content)?;
     }

@@ -14,6 +14,7 @@ use super::copies::UserFile;
 use super::files::FileIdentity;
 use super::index::{FORMAT, PUBLICATION, RECORD, kept_from, path_from, publication_from};
 use super::kept::Kept;
+use super::networks::{APART, Affiliations, BELONGS, FACTS, apart_from, belonging_from, fact_from};
 use super::publications::Publication;
 
 /// The readable part of an index.
@@ -23,6 +24,7 @@ pub(super) struct Salvaged {
     pub(super) records: Vec<Kept>,
     pub(super) copies: Vec<(ContentId, UserFile)>,
     pub(super) publications: Vec<Publication>,
+    pub(super) networks: Affiliations,
     /// Contents of additions that were under way.
     pub(super) unfinished: Vec<ContentId>,
     /// Whether SQLite finds nothing wrong, and every row could be read.
@@ -88,6 +90,11 @@ pub(super) fn salvage(index: &Path, copy: &Path) -> Result<Salvaged, StoreError>
     let copies = "SELECT path, size, modified, inode, content FROM copies ORDER BY rowid";
     found.copies = rows(&connection, copies, faults, copy_from);
     found.publications = rows(&connection, PUBLICATION, faults, publication_from);
+    found.networks.facts = rows(&connection, FACTS, faults, |row| Ok(fact_from(row)?));
+    found.networks.publications = rows(&connection, APART, faults, apart_from);
+    let before = faults.count;
+    found.networks.belongs = rows(&connection, BELONGS, faults, |row| Ok(belonging_from(row)?));
+    found.networks.is_whole = faults.count == before;
     let unfinished = "SELECT content FROM unfinished";
     found.unfinished = rows(&connection, unfinished, faults, |row| {
         Ok(ContentId::from_bytes(row.get(0)?))

@@ -331,6 +331,7 @@ impl DiskStore {
         let content = slot.kept().content();
         index.delete(content)?;
         self.slots.remove(content);
+        self.forget_belonging(content);
         self.handles.close(slot.number);
         self.notify(content);
         Ok(())

@@ -85,6 +85,7 @@ pub(super) fn settle(
                     kept.name = Some(added.name);
                 }
                 index.insert(&kept)?;
+                index.belongs_anywhere(kept.content())?;
                 expected.insert(layout.leaves(kept.content()));
                 info!(content = %kept.content(), bytes = kept.manifest.length(), "adopted a content without a record");
                 all.push(kept);

@@ -44,6 +44,7 @@ impl DiskStore {
             other => other?,
         }
         slot.want();
+        self.claim_in(&index, manifest.content())?;
         let entry = slot.kept().entry();
         Ok(entry)
     }

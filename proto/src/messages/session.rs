@@ -10,7 +10,7 @@ use shared::model::{
 
 use super::types::{
     absence, absence_text, chosen_fragment_length, chosen_target, content_id, fragment_length_number,
-    peer_id, run_id, source_rank, words, zone, zone_text,
+    network_bytes, network_id, peer_id, run_id, source_rank, words, zone, zone_text,
 };
 use super::{Invalid, bounded, parsed, required, samples};
 use crate::v1;
@@ -235,6 +235,7 @@ impl TryFrom<v1::Hello> for Hello {
             zone: zone(&wire.zone)?,
             capacity: wire.capacity,
             used: wire.used,
+            network: network_id("network", &wire.network)?,
             epoch: Epoch::new(wire.epoch),
             mark: wire.mark.map(Mark::from),
             holdings: wire.holdings.map(digest).transpose()?,
@@ -282,6 +283,7 @@ impl From<Hello> for v1::Hello {
             capacity: hello.capacity,
             used: hello.used,
             zone: zone_text(hello.zone),
+            network: network_bytes(hello.network),
             epoch: hello.epoch.get(),
             mark: hello.mark.map(Into::into),
             holdings: hello.holdings.map(|digest| digest.to_bytes().into()),
@@ -363,6 +365,7 @@ impl TryFrom<v1::FromTracker> for FromTracker {
         };
         Ok(match required("message", wire.message)? {
             Message::Welcome(welcome) => Self::Welcome(Welcome {
+                network: network_id("network", &welcome.network)?,
                 epoch: Epoch::new(welcome.epoch),
                 lease: positive("lease_ms", welcome.lease_ms)?,
                 heartbeat: positive("heartbeat_ms", welcome.heartbeat_ms)?,
@@ -421,6 +424,9 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 Why::CopyOf(address) => HelloRefusal::CopyOf(parsed("copy_of", &address)?),
                 Why::OlderThan(run) => HelloRefusal::OlderThan(Incarnation::new(run)),
                 Why::AheadOf(run) => HelloRefusal::AheadOf(Incarnation::new(run)),
+                Why::OtherNetwork(id) => HelloRefusal::OtherNetwork(
+                    network_id("other_network", &id)?.ok_or(Invalid::Missing("other_network"))?,
+                ),
             }),
         })
     }
@@ -437,10 +443,12 @@ impl From<FromTracker> for v1::FromTracker {
                     HelloRefusal::CopyOf(address) => Why::CopyOf(address.to_string()),
                     HelloRefusal::OlderThan(run) => Why::OlderThan(run.get()),
                     HelloRefusal::AheadOf(run) => Why::AheadOf(run.get()),
+                    HelloRefusal::OtherNetwork(network) => Why::OtherNetwork(network_bytes(Some(network))),
                 };
                 Message::Refused(v1::Refused { why: Some(why) })
             }
             FromTracker::Welcome(welcome) => Message::Welcome(v1::Welcome {
+                network: network_bytes(welcome.network),
                 epoch: welcome.epoch.get(),
                 lease_ms: millis(welcome.lease),
                 heartbeat_ms: millis(welcome.heartbeat),

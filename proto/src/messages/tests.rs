@@ -9,9 +9,9 @@ use shared::hash::ContentHasher;
 use shared::model::{
     Asked, Attributes, CollectionSize, ContentId, ContentRef, DigestBuckets, Epoch, EvictReason,
     FragmentLength, FragmentSet, Hello, HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Mode,
-    ModifiedAt, Name, NamedRevision, NetworkDefaults, Numbered, Order, PeerId, PinCount, PinWish, Received,
-    Remaining, ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry, RevisionState, RunId,
-    RunTraits, Sample, SampleOutcome, Source, SourceRank, Timestamp, Welcome,
+    ModifiedAt, Name, NamedRevision, NetworkDefaults, NetworkId, Numbered, Order, PeerId, PinCount, PinWish,
+    Received, Remaining, ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry, RevisionState,
+    RunId, RunTraits, Sample, SampleOutcome, Source, SourceRank, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -60,6 +60,7 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
                 zone: (run % 2 == 0).then(|| "rack-7".parse().expect("a zone")),
                 capacity,
                 used,
+                network: (run % 2 == 1).then(|| NetworkId::from_bytes(id)),
                 epoch: Epoch::new(epoch),
                 mark: (run % 2 == 0).then(|| mark(epoch, run, used)),
                 holdings: (run % 3 == 0).then(|| [&held(id[0])].into_iter().collect()),
@@ -196,6 +197,7 @@ proptest! {
             HelloRefusal::CopyOf(address),
             HelloRefusal::OlderThan(Incarnation::new(run)),
             HelloRefusal::AheadOf(Incarnation::new(run)),
+            HelloRefusal::OtherNetwork(NetworkId::from_bytes([7; 16])),
         ] {
             let sent = FromTracker::Refused(refusal);
             prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
@@ -205,6 +207,7 @@ proptest! {
     #[test]
     fn a_welcome_survives_the_wire(epoch: u64, lease in 1_u64..1_000_000, asked in proptest::option::of(any::<u8>())) {
         let sent = FromTracker::Welcome(Welcome {
+            network: asked.map(|n| NetworkId::from_bytes([n; 16])),
             epoch: Epoch::new(epoch),
             lease: Duration::from_millis(lease),
             heartbeat: Duration::from_millis(lease),
@@ -370,6 +373,7 @@ fn an_unchanged_peer_says_so_in_a_thousandth_of_a_listing() {
         zone: None,
         capacity: 1 << 40,
         used: 1 << 30,
+        network: None,
         epoch: Epoch::new(1),
         mark: None,
         holdings: Some(holdings.iter().collect()),

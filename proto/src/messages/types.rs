@@ -3,8 +3,8 @@
 use shared::model::{
     Absence, Asked, AskedPart, Attributes, Binding, CollectionSize, ContentId, ContentRef, ContentState,
     DialFailure, Digest, Extent, FileMetadata, FileMetadataError, FragmentLength, FragmentSet, Health,
-    Holder, HostPort, Incarnation, Manifest, Mode, ModifiedAt, Name, Parts, PeerId, PeerInfo, PeerMode,
-    PeerState, Reach, ReplicationTarget, Revision, RunId, Share, SourceRank, Timestamp, Zone,
+    Holder, HostPort, Incarnation, Manifest, Mode, ModifiedAt, Name, NetworkId, Parts, PeerId, PeerInfo,
+    PeerMode, PeerState, Reach, ReplicationTarget, Revision, RunId, Share, SourceRank, Timestamp, Zone,
 };
 
 use super::{Invalid, fixed, parsed, required};
@@ -90,10 +90,25 @@ pub(crate) fn words(text: &str) -> String {
 /// # Errors
 /// When it has another length.
 pub fn run_id(bytes: &[u8]) -> Result<Option<RunId>, Invalid> {
-    match <[u8; RunId::LEN]>::try_from(bytes) {
-        Ok(bytes) => Ok(Some(RunId::from_bytes(bytes))),
+    Ok(sixteen("run_id", bytes)?.map(RunId::from_bytes))
+}
+
+/// Reads the id of a network; none from programs that know no such ids.
+pub(crate) fn network_id(field: &'static str, bytes: &[u8]) -> Result<Option<NetworkId>, Invalid> {
+    Ok(sixteen(field, bytes)?.map(NetworkId::from_bytes))
+}
+
+pub(crate) fn network_bytes(network: Option<NetworkId>) -> bytes::Bytes {
+    let bytes = |network: NetworkId| network.as_bytes().to_vec().into();
+    network.map(bytes).unwrap_or_default()
+}
+
+/// Reads the 16 bytes of an id that older programs do not have.
+fn sixteen(field: &'static str, bytes: &[u8]) -> Result<Option<[u8; 16]>, Invalid> {
+    match <[u8; 16]>::try_from(bytes) {
+        Ok(bytes) => Ok(Some(bytes)),
         Err(_) if bytes.is_empty() => Ok(None),
-        Err(_) => Err(Invalid::field("run_id", "must have 16 bytes, or none")),
+        Err(_) => Err(Invalid::field(field, "must have 16 bytes, or none")),
     }
 }
 

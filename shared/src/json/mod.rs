@@ -22,8 +22,8 @@ pub use names::{
     Renamed, Replicas, Revision, Targeted,
 };
 pub use peers::{
-    AccusedPeer, Gap, Limits, LocatedPeer, LostFiles, Network, NetworkDefaults, NetworkPeer, NewId,
-    NodeStatus, Ready, RebuiltIndex, Scrubbing, TrackerStatus,
+    AccusedPeer, AdoptedNetwork, Gap, KeptApart, Limits, LocatedPeer, LostFiles, Network, NetworkDefaults,
+    NetworkPeer, NewId, NodeStatus, Ready, RebuiltIndex, Scrubbing, TrackerStatus,
 };
 pub use transfers::{
     AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent,

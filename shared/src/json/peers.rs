@@ -102,6 +102,10 @@ pub struct NodeStatus {
     pub tracker: Option<String>,
     /// The reason for having no session; null when there is one or none is wanted.
     pub reason: Option<String>,
+    /// Id of the network that the node is in, or was in last; null when it was in none that has an id.
+    pub network: Option<String>,
+    /// Everything that it has of other networks: no tracker is told of it here, and nothing of it is deleted.
+    pub kept_apart: Vec<KeptApart>,
     pub epoch: u64,
     pub pending_publications: u32,
     /// Publications that the tracker has refused: `peer list --local` says why.
@@ -133,6 +137,42 @@ pub struct NetworkDefaults {
     pub replicas: u32,
     /// Length of a fragment; null when the content's length decides.
     pub fragment_length: Option<u32>,
+}
+
+/// Everything that a node has of a network in which it is not.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct KeptApart {
+    pub network: String,
+    /// Contents that belong to it and not to the node's present network.
+    pub contents: u64,
+    /// Bytes held of them.
+    pub bytes: u64,
+    /// Publications that wait for its tracker.
+    pub pending_publications: u64,
+}
+
+impl From<&model::KeptApart> for KeptApart {
+    fn from(apart: &model::KeptApart) -> Self {
+        Self {
+            network: apart.network.to_string(),
+            contents: apart.contents,
+            bytes: apart.bytes,
+            pending_publications: apart.pending,
+        }
+    }
+}
+
+/// `peer adopt-network`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AdoptedNetwork {
+    /// The network in which the names will be published.
+    pub network: String,
+    /// Names that will be published there at the next start of the node.
+    pub names: Vec<String>,
+    /// Names under which the node has added something there already: that of other networks stays apart.
+    pub taken: Vec<String>,
 }
 
 /// `peer new-id`.
@@ -274,6 +314,8 @@ pub struct Ready {
 /// State of the tracker.
 #[derive(Debug, Serialize)]
 pub struct TrackerStatus {
+    /// Id of the network.
+    pub network: Option<String>,
     pub epoch: u64,
     pub in_safe_mode: bool,
     pub names: usize,

@@ -21,6 +21,7 @@ fn the_published_schemas_are_those_of_the_types() {
     let all = [
         ("add", schema::<AddLine>()),
         ("add-plan", schema::<AddPlan>()),
+        ("adopt-network", schema::<AdoptedNetwork>()),
         ("drain", schema::<Drained>()),
         ("drain-wait", schema::<DrainLine>()),
         ("durability", schema::<Surveyed>()),

@@ -27,6 +27,11 @@ pub struct PeerId([u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId([u8; 16]);
 
+/// The identity of a network: random, drawn by the tracker when its journal begins, and a fact in it. Names,
+/// revisions, epochs and marks mean something within one network only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetworkId([u8; 16]);
+
 /// Text was not the hexadecimal form of an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} must be {expected} hexadecimal digits, got {got:?}")]
@@ -112,6 +117,7 @@ byte_id!(Digest, 32, "digest");
 byte_id!(ContentId, 32, "content id");
 byte_id!(PeerId, 16, "peer id");
 byte_id!(RunId, 16, "run id");
+byte_id!(NetworkId, 16, "network id");
 
 /// Fills `out` from lower- or upper-case hexadecimal digits; false unless `text` is exactly that.
 fn decode_hex(text: &str, out: &mut [u8]) -> bool {

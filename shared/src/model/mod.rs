@@ -45,7 +45,8 @@ pub use fragment::{
     FragmentSetError, MAX_FRAGMENTS,
 };
 pub use id::{
-    ContentId, Digest, Epoch, FactCount, Incarnation, ParseIdError, PeerId, Revision, RunId, SHORTEST_PREFIX,
+    ContentId, Digest, Epoch, FactCount, Incarnation, NetworkId, ParseIdError, PeerId, Revision, RunId,
+    SHORTEST_PREFIX,
 };
 pub use manifest::{Manifest, ManifestError, Parts, PartsError};
 pub use name::{ContentRef, Name, NameError, PathInside};
@@ -61,7 +62,7 @@ pub use revision::{
 };
 pub use sample::{Received, Sample, SampleOutcome};
 pub use session::{
-    Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, NetworkDefaults, Numbered, Order, Remaining,
-    Report, RunTraits, Source, Welcome,
+    Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, KeptApart, NetworkDefaults, Numbered, Order,
+    Remaining, Report, RunTraits, Source, Welcome,
 };
 pub use time::{Mark, ParseDurationError, Timestamp, format_duration, parse_duration};

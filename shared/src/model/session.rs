@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{
     ContentId, DialFailure, DigestBuckets, Epoch, FileNews, FragmentLength, FragmentSet, Holder, Holding,
-    HoldingsDigest, HostPort, Incarnation, Manifest, Mark, PeerId, Received, ReplicationTarget, RunId,
-    Sample, SampleOutcome, SourceRank, Zone,
+    HoldingsDigest, HostPort, Incarnation, Manifest, Mark, NetworkId, PeerId, Received, ReplicationTarget,
+    RunId, Sample, SampleOutcome, SourceRank, Zone,
 };
 
 /// Identity of a peer; the first message of a session.
@@ -26,6 +26,9 @@ pub struct Hello {
     pub capacity: u64,
     /// Bytes of that which it uses.
     pub used: u64,
+    /// The network that the peer was in last, which epoch, mark and holdings are about; none from older
+    /// peers, and from those that were in none with an id.
+    pub network: Option<NetworkId>,
     /// The newest epoch that it has seen.
     pub epoch: Epoch,
     /// Latest mark that the peer received.
@@ -34,6 +37,19 @@ pub struct Hello {
     pub holdings: Option<HoldingsDigest>,
     /// Traits of this run; an older peer has none.
     pub traits: RunTraits,
+}
+
+/// Everything that a peer has of a network in which it is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptApart {
+    /// The network.
+    pub network: NetworkId,
+    /// Contents that belong to it and not to the peer's present network.
+    pub contents: u64,
+    /// Bytes that are held of them.
+    pub bytes: u64,
+    /// Publications that wait for its tracker.
+    pub pending: u64,
 }
 
 /// Traits of a run of a peer.
@@ -153,6 +169,8 @@ pub struct Numbered<T> {
 /// The tracker's answer to [`Hello`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Welcome {
+    /// The network; none from older trackers.
+    pub network: Option<NetworkId>,
     /// The tracker's epoch; the peer refuses orders of older ones from now on.
     pub epoch: Epoch,
     /// Time that the lease runs after each heartbeat.
@@ -200,6 +218,9 @@ pub enum HelloRefusal {
     CopyOf(HostPort),
     /// A later run of the peer was in the network: the data directory comes from a backup.
     OlderThan(Incarnation),
+    /// The tracker is of this network, and the peer was in another one last: it may say hello as a peer of
+    /// this one.
+    OtherNetwork(NetworkId),
     /// The run is further ahead of the latest one that the tracker knows than restarts explain: the peer
     /// counts on from that one.
     AheadOf(Incarnation),

@@ -203,6 +203,7 @@ impl Member {
             zone: None,
             capacity: 1 << 40,
             used: 0,
+            network: None,
             epoch: shared::model::Epoch::new(0),
             mark: None,
             holdings: None,

@@ -3,7 +3,7 @@
 //! peers may come twice.
 
 use rand::RngExt as _;
-use shared::model::{Hello, Numbered, Order, Report, Welcome};
+use shared::model::{Hello, HelloRefusal, Numbered, Order, Report, Welcome};
 use tracker::state::SessionId;
 
 use super::peer::PeerNumber;
@@ -31,6 +31,7 @@ pub(super) enum Up {
 #[derive(Clone, Debug)]
 pub(super) enum Down {
     Welcome(Welcome),
+    Refused(HelloRefusal),
     Order(Box<Order>),
     /// The stream ends for this reason.
     Ends(String),

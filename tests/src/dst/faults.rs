@@ -44,11 +44,12 @@ impl World {
             76..84 => self.old_order(),
             84..88 => self.old_messages(number),
             88..90 if self.peers.len() < 60 => self.add_peer(),
+            90..93 => self.go_abroad(number),
             _ => self.harm(number),
         }
     }
 
-    fn crash_for_a_while(&mut self, number: PeerNumber) {
+    pub(super) fn crash_for_a_while(&mut self, number: PeerNumber) {
         let wait = match self.rng.random_range(0..3) {
             0 => self.rng.random_range(10..1_500),
             1 => self.rng.random_range(1_000..10_000),
@@ -208,6 +209,7 @@ impl World {
             zone: None,
             capacity: peer.capacity,
             used: 0,
+            network: None,
             epoch: peer.epoch,
             mark: None,
             holdings: None,

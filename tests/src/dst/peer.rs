@@ -12,7 +12,7 @@ use peer::publisher::Rounds;
 use peer::session::{Input, Protected, ProtectionGuard};
 use rand::RngExt as _;
 use shared::model::{
-    ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Received, Report, RunId,
+    ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, NetworkId, PeerId, Received, Report, RunId,
 };
 use store::{FragmentStore as _, MemoryStore, Publication};
 use tokio::sync::broadcast;
@@ -28,6 +28,14 @@ use session::SimSession;
 /// A peer's place in the world; a machine that was wiped gets a new peer.
 pub(super) type PeerNumber = usize;
 
+/// Everything of this world's network that a peer sets apart while it is in another one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Apart {
+    pub(super) network: NetworkId,
+    pub(super) epoch: Epoch,
+    pub(super) mark: Option<Mark>,
+}
+
 /// A peer's disk, and its process if there is one.
 pub(super) struct SimPeer {
     pub(super) id: PeerId,
@@ -37,6 +45,9 @@ pub(super) struct SimPeer {
     pub(super) store: MemoryStore,
     pub(super) outbox: BTreeMap<Name, Publication>,
     incarnation: u64,
+    pub(super) network: Option<NetworkId>,
+    /// None while the peer is in this world's network.
+    pub(super) apart: Option<Apart>,
     pub(super) epoch: Epoch,
     pub(super) mark: Option<Mark>,
     /// Fragments whose bytes have rotted; the store does not know.
@@ -83,6 +94,11 @@ impl SimPeer {
         Incarnation::new(self.incarnation)
     }
 
+    /// Whether it was in another network last.
+    pub(super) const fn is_abroad(&self) -> bool {
+        self.apart.is_some()
+    }
+
     /// Whether a client is publishing something in its name.
     pub(super) const fn is_lending(&self) -> bool {
         self.attempt.is_some() || !self.lent.is_empty()
@@ -114,6 +130,8 @@ impl World {
             store,
             outbox: BTreeMap::new(),
             incarnation: 0,
+            network: None,
+            apart: None,
             epoch: Epoch::new(0),
             mark: None,
             rotten: BTreeSet::new(),

@@ -264,6 +264,9 @@ impl World {
                 ));
             }
             (Tag::Hello(connection, ..) | Tag::Report(connection), answer) => {
+                if let Some(refusal) = answer.as_ref().err().and_then(Rejection::refusal) {
+                    self.send_down(connection, Down::Refused(refusal));
+                }
                 let why = answer.map_or_else(|error| error.to_string(), |_| String::new());
                 self.end_connection(connection, why);
             }

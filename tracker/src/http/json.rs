@@ -14,6 +14,7 @@ pub(super) fn peers(page: &PeersPage) -> Paged<Network> {
 
 pub(super) fn status(status: state::Status) -> TrackerStatus {
     TrackerStatus {
+        network: status.network.map(|network| network.to_string()),
         epoch: status.epoch.get(),
         in_safe_mode: status.is_in_safe_mode,
         names: status.names,

@@ -11,8 +11,8 @@ use std::str::FromStr;
 
 use shared::model::{
     CollectionSize, ContentId, Digest, Epoch, FileMetadata, FragmentLength, FragmentSet, Holding,
-    Incarnation, MAX_FRAGMENTS, Manifest, Mark, Name, Parts, PeerId, PeerMode, PinCount, ReplicationTarget,
-    RevisedContent, Revision, RevisionLimit, Timestamp,
+    Incarnation, MAX_FRAGMENTS, Manifest, Mark, Name, NetworkId, Parts, PeerId, PeerMode, PinCount,
+    ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp,
 };
 
 use crate::state::{EpochBegin, Fact, NameFact, Past, Record, Registration};
@@ -40,6 +40,7 @@ const REMEMBERED: u8 = 20;
 const WENT_AWAY: u8 = 21;
 const DESCRIBED: u8 = 40;
 const VISITOR_GONE: u8 = 30;
+const NETWORK_NAMED: u8 = 80;
 
 const ACTIVE: u8 = 0;
 const MAINTENANCE: u8 = 1;
@@ -72,6 +73,10 @@ pub fn encode(record: &Record) -> Vec<u8> {
         Fact::EpochBegun(epoch) => {
             out.u8(EPOCH_BEGUN);
             out.u64(epoch.get());
+        }
+        Fact::NetworkNamed(network) => {
+            out.u8(NETWORK_NAMED);
+            out.raw(network.as_bytes());
         }
         Fact::PeerRegistered(registration) => {
             out.u8(PEER_REGISTERED);
@@ -155,6 +160,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     let at = Timestamp::from_millis(input.u64()?);
     let fact = match input.u8()? {
         EPOCH_BEGUN => Fact::EpochBegun(Epoch::new(input.u64()?)),
+        NETWORK_NAMED => Fact::NetworkNamed(NetworkId::from_bytes(input.array()?)),
         PEER_REGISTERED => Fact::PeerRegistered(Registration {
             peer: input.peer()?,
             incarnation: Incarnation::new(input.u64()?),

@@ -5,7 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use shared::model::{
     Attributes, CollectionSize, ContentId, Digest, Epoch, FileMetadata, FragmentLength, FragmentSet, Holding,
-    Incarnation, Manifest, Mark, Mode, ModifiedAt, Name, Parts, PeerId, PeerMode, PinCount,
+    Incarnation, Manifest, Mark, Mode, ModifiedAt, Name, NetworkId, Parts, PeerId, PeerMode, PinCount,
     ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp,
 };
 
@@ -26,7 +26,14 @@ fn any_gap(peer: impl Strategy<Value = PeerId>) -> impl Strategy<Value = Fact> {
         let seen = Mark { epoch, began, facts };
         Fact::GapFound { peer, seen }
     });
-    prop_oneof![Just(Fact::GapDeclared), Just(Fact::GapAccepted), found, history]
+    let named = any::<[u8; 16]>().prop_map(|id| Fact::NetworkNamed(NetworkId::from_bytes(id)));
+    prop_oneof![
+        Just(Fact::GapDeclared),
+        Just(Fact::GapAccepted),
+        found,
+        history,
+        named
+    ]
 }
 
 /// Generates facts about revisions.

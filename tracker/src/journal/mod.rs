@@ -19,6 +19,7 @@ mod torn;
 
 use std::path::PathBuf;
 
+use shared::model::NetworkId;
 use shared::own_data::Owner;
 use shared::refusal::{of_place, of_sqlite, remedy};
 use shared::{Coded, ErrorCode};
@@ -164,6 +165,9 @@ pub enum JournalError {
     /// A number of the journal is the last one that there is.
     #[error("{0}")]
     UsedUp(Rejection),
+    /// The journal is that of another network than the one that was named.
+    #[error("this is the journal of network {0}; an id is given only to a journal that has none")]
+    Named(NetworkId),
     /// The database engine failed.
     #[error("the journal {} failed: {source}{}", path.display(), advice(source))]
     Engine {
@@ -195,7 +199,7 @@ impl Coded for JournalError {
             Self::Missing(_) => ErrorCode::NotFound,
             Self::Exists(_) => ErrorCode::Conflict,
             Self::Inside(..) => ErrorCode::InvalidArgument,
-            Self::InUse(_) | Self::OfPeer(_) | Self::OfUser(..) | Self::Version { .. } => {
+            Self::InUse(_) | Self::OfPeer(_) | Self::OfUser(..) | Self::Version { .. } | Self::Named(_) => {
                 ErrorCode::FailedPrecondition
             }
             Self::Io { source, .. } => of_place(source),

@@ -38,6 +38,7 @@ fn hello(incarnation: u64) -> Hello {
         zone: None,
         capacity: 0,
         used: 0,
+        network: None,
         epoch: Epoch::new(0),
         mark: None,
         holdings: None,
@@ -178,8 +179,8 @@ async fn many_records_make_a_snapshot_and_replay_stays_short() {
         .replay(&mut |_| count += 1)
         .expect("memory is readable");
     assert_eq!(
-        replayed.from_snapshot, 203,
-        "epoch, peer, 200 names and how much came before"
+        replayed.from_snapshot, 204,
+        "epoch, network, peer, 200 names and how much came before"
     );
     assert!(count < 3_000, "12,000 records became {count}");
     let (ledger, _thread) = open(journal, &Tasks::new());

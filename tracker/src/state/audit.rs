@@ -50,6 +50,12 @@ impl State {
             Fact::EpochBegun(epoch) => require(*epoch > self.history.epoch(), || {
                 format!("epoch {epoch} begins after epoch {}", self.history.epoch())
             }),
+            Fact::NetworkNamed(network) => {
+                let known = self.history.network();
+                require(known.is_none(), || {
+                    format!("the network gets the id {network}, and has one")
+                })
+            }
             Fact::PeerRegistered(registration) => {
                 let known = self.peers.get(registration.peer);
                 let latest = known.map(Peer::incarnation);

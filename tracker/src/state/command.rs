@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use shared::model::{
     Binding, ContentId, Epoch, FragmentLength, Hello, HelloRefusal, HostPort, Incarnation, Name, NameError,
-    Numbered, Order, PeerId, PeerMode, PinWish, ReplicationTarget, Report, RequestedMode, Revision,
-    RevisionEntry, RevisionLimit, RunId, Welcome,
+    NetworkId, Numbered, Order, PeerId, PeerMode, PinWish, ReplicationTarget, Report, RequestedMode,
+    Revision, RevisionEntry, RevisionLimit, RunId, Welcome,
 };
 use shared::{Coded, ErrorCode};
 
@@ -341,9 +341,17 @@ pub enum Rejection {
     /// Another run of the peer has a session and was heard since.
     #[error("this data directory is a copy of the one at {0}; give it an id of its own with `peer new-id`")]
     CopyOf(HostPort),
+    /// The peer was in another network last.
+    #[error("this tracker is of network {current}, and the hello is of network {said}")]
+    OtherNetwork {
+        /// This tracker's network.
+        current: NetworkId,
+        /// The network that the peer was in last.
+        said: NetworkId,
+    },
     /// The peer has seen a newer tracker than this one.
     #[error(
-        "this tracker is in epoch {current}, the peer has seen epoch {seen}: a newer tracker took over, or this one was restored from an older backup (then stop it, run tracker restored, and start it again)"
+        "this tracker is in epoch {current}, the peer has seen epoch {seen}: a newer tracker took over, or this one was restored from an older backup (then stop it, run tracker restored, and start it again), or the peer is from another network"
     )]
     OlderEpoch {
         /// This tracker's epoch.
@@ -476,7 +484,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Returns what the peer is told, if another run of it is in its way.
+    /// Returns the answer to a hello that the peer understands; none when only a person can do something.
     #[must_use]
     pub fn refusal(&self) -> Option<HelloRefusal> {
         match self {
@@ -484,6 +492,7 @@ impl Rejection {
             Self::CopyOf(address) => Some(HelloRefusal::CopyOf(address.clone())),
             Self::OlderIncarnation { current, .. } => Some(HelloRefusal::OlderThan(*current)),
             Self::RunTooFar { current, .. } => Some(HelloRefusal::AheadOf(*current)),
+            Self::OtherNetwork { current, .. } => Some(HelloRefusal::OtherNetwork(*current)),
             _ => None,
         }
     }
@@ -503,6 +512,7 @@ impl Coded for Rejection {
             | Self::PinnedOtherwise { .. } => ErrorCode::Conflict,
             Self::NoSession(_)
             | Self::EpochTooFar { .. }
+            | Self::OtherNetwork { .. }
             | Self::RunTooFar { .. }
             | Self::Draining(_)
             | Self::NotLost(_)

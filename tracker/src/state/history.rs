@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use shared::model::{Epoch, FactCount, Mark, PeerId, Timestamp};
+use shared::model::{Epoch, FactCount, Mark, NetworkId, PeerId, Timestamp};
 
 use super::command::Rejection;
 use super::record::{EpochBegin, Fact, Record};
@@ -32,6 +32,8 @@ pub struct Gap {
 /// History of the journal, without the facts themselves.
 #[derive(Debug)]
 pub(crate) struct History {
+    /// Id of the network; none in a journal of an older tracker until the first start.
+    network: Option<NetworkId>,
     /// Number of this run of the tracker; the next field is its beginning.
     epoch: Epoch,
     began: Timestamp,
@@ -43,6 +45,7 @@ pub(crate) struct History {
 impl Default for History {
     fn default() -> Self {
         Self {
+            network: None,
             epoch: Epoch::new(0),
             began: Timestamp::default(),
             facts: FactCount::new(0),
@@ -58,6 +61,11 @@ impl History {
         self.epoch
     }
 
+    /// Returns the id of the network; none before its first start, or that of an older journal.
+    pub(crate) const fn network(&self) -> Option<NetworkId> {
+        self.network
+    }
+
     /// Returns the beginning of this run.
     pub(crate) const fn began(&self) -> Timestamp {
         self.began
@@ -69,6 +77,7 @@ impl History {
         self.facts = self.facts.next().unwrap_or(self.facts);
         match fact {
             Fact::EpochBegun(epoch) => self.begin(*epoch, at),
+            Fact::NetworkNamed(network) => self.network = Some(*network),
             Fact::History { facts, epochs } => self.restore(*facts, epochs),
             Fact::GapDeclared => self.declare_gap(),
             Fact::GapFound { peer, seen } => self.find_gap(*peer, *seen),

@@ -36,11 +36,11 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use rand::SeedableRng as _;
 use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt as _, SeedableRng as _};
 use shared::model::{
-    Binding, Epoch, NetworkDefaults, Order, Parts, PeerId, PeerMode, PinWish, RequestedMode, RevisionEntry,
-    Timestamp,
+    Binding, Epoch, NetworkDefaults, NetworkId, Order, Parts, PeerId, PeerMode, PinWish, RequestedMode,
+    RevisionEntry, Timestamp,
 };
 
 use crate::policy::Policy;
@@ -190,7 +190,12 @@ impl State {
             at: began,
             fact: Fact::EpochBegun(self.history.epoch()),
         };
+        let named = |network| Record {
+            at: began,
+            fact: Fact::NetworkNamed(network),
+        };
         std::iter::once(epoch)
+            .chain(self.history.network().map(named))
             .chain(self.peers.records(began))
             .chain(self.names.records(began))
             .chain(self.history.gap_records())
@@ -202,6 +207,12 @@ impl State {
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.history.epoch()
+    }
+
+    /// Returns the id of the network; none before the first start on a journal.
+    #[must_use]
+    pub const fn network(&self) -> Option<NetworkId> {
+        self.history.network()
     }
 
     /// Returns whether some holders are still unknown after a restart.
@@ -229,6 +240,10 @@ impl State {
 
     fn begin_epoch(&mut self, now: Timestamp, out: &mut Outcome) -> Result<(), Rejection> {
         self.commit(now, Fact::EpochBegun(self.history.next_epoch()?), out);
+        if self.history.network().is_none() {
+            let network = NetworkId::from_bytes(self.rng.random());
+            self.commit(now, Fact::NetworkNamed(network), out);
+        }
         self.is_serving = true;
         let mut away = BTreeSet::new();
         // After a restoration these notes are not believed: the peers may have been back since.

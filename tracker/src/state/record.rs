@@ -6,8 +6,8 @@
 //! leads to the same state.
 
 use shared::model::{
-    Epoch, FileMetadata, Holding, HostPort, Incarnation, Manifest, Mark, Name, Parts, PeerId, PeerMode,
-    PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
+    Epoch, FileMetadata, Holding, HostPort, Incarnation, Manifest, Mark, Name, NetworkId, Parts, PeerId,
+    PeerMode, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
 };
 
 /// About how many bytes everything of a record has that does not grow with contents.
@@ -51,6 +51,8 @@ impl Record {
 pub enum Fact {
     /// A run of the tracker began.
     EpochBegun(Epoch),
+    /// The network has this id; said once in a journal.
+    NetworkNamed(NetworkId),
     /// A peer is a member: new, returned, or changed.
     PeerRegistered(Registration),
     /// A peer left or was given up: a restart need not wait for it.

@@ -10,7 +10,8 @@
 //! were published since, and may be in an epoch that its peers have passed. The tracker cannot repair that:
 //! facts that are not in the journal are gone. It finds such a gap, reports it, and keeps it from doing harm:
 //! until an operator has accepted the gap, no content is evicted for having no name. Announces carry no
-//! names, so they bring none back either.
+//! names, so they bring none back either. Only a peer of this network has seen anything of its history: a
+//! hello that is about another network is refused, and the peer says what it has seen in this one.
 
 use shared::model::{
     Epoch, FileNews, Hello, Mark, Numbered, Order, PeerId, PeerMode, Report, Timestamp, Welcome,
@@ -31,6 +32,7 @@ impl State {
         origin: Option<Origin>,
         out: &mut Outcome,
     ) -> Result<Welcome, Rejection> {
+        self.check_network(hello)?;
         self.contest(now, hello, out)?;
         let peer = hello.peer;
         let registration = Registration {
@@ -70,6 +72,7 @@ impl State {
         self.replicas.begin_inventory(peer, listing.as_ref());
         self.replicas.forget_absences(peer);
         Ok(Welcome {
+            network: self.history.network(),
             epoch: self.history.epoch(),
             lease: self.timing.lease,
             heartbeat: self.timing.heartbeat,
@@ -80,6 +83,14 @@ impl State {
                 .map(|origin| origin.remote.to_canonical()),
             takes_file_news: true,
         })
+    }
+
+    /// Checks that the hello is about this network: what another one's tracker has said says nothing here.
+    fn check_network(&self, hello: &Hello) -> Result<(), Rejection> {
+        match (self.history.network(), hello.network) {
+            (Some(current), Some(said)) if current != said => Err(Rejection::OtherNetwork { current, said }),
+            _ => Ok(()),
+        }
     }
 
     /// Forgets peers that nobody misses, if that makes room for another one.

@@ -74,6 +74,7 @@ fn hello(n: u8, incarnation: u64, epoch: u64) -> Hello {
         zone: None,
         capacity: 1 << 30,
         used: 0,
+        network: None,
         epoch: Epoch::new(epoch),
         mark: None,
         holdings: None,

@@ -19,6 +19,7 @@ fn hello() -> Hello {
         zone: None,
         capacity: 1 << 20,
         used: 0,
+        network: None,
         epoch: Epoch::new(0),
         mark: None,
         holdings: None,
@@ -89,7 +90,14 @@ impl Driven {
     }
 
     fn welcome_in(&mut self, epoch: Epoch) -> Vec<Output> {
-        self.tell(Input::Welcomed(welcome(epoch)))
+        self.welcome_to(None, epoch)
+    }
+
+    fn welcome_to(&mut self, network: Option<NetworkId>, epoch: Epoch) -> Vec<Output> {
+        self.tell(Input::Welcomed(Welcome {
+            network,
+            ..welcome(epoch)
+        }))
     }
 
     fn tell(&mut self, input: Input) -> Vec<Output> {
@@ -130,6 +138,7 @@ impl Driven {
 
 fn welcome(epoch: Epoch) -> Welcome {
     Welcome {
+        network: None,
         epoch,
         lease: HEARTBEAT * 5,
         heartbeat: HEARTBEAT,
@@ -400,12 +409,12 @@ fn a_copy_of_a_data_directory_gives_up_and_a_restored_one_counts_on() {
     let copy = ended(HelloRefusal::CopyOf(address));
     assert!(matches!(&copy[..], [Output::Close(End::CopyOf(_))]), "{copy:?}");
     let restored = ended(HelloRefusal::OlderThan(Incarnation::new(7)));
-    let [Output::CountOn(run), Output::Close(End::OtherRun)] = &restored[..] else {
+    let [Output::CountOn(run), Output::Close(End::SayAgain)] = &restored[..] else {
         panic!("{restored:?}")
     };
     assert_eq!(run.get(), 7);
     let ahead = ended(HelloRefusal::AheadOf(Incarnation::new(0)));
-    let [Output::CountOn(run), Output::Close(End::OtherRun)] = &ahead[..] else {
+    let [Output::CountOn(run), Output::Close(End::SayAgain)] = &ahead[..] else {
         panic!("{ahead:?}")
     };
     assert_eq!(run.get(), 0);
@@ -597,4 +606,86 @@ fn deliveries_wait_for_a_heartbeat() {
         }
     }
     assert_eq!(counts, [256, 44, 0]);
+}
+
+const A: NetworkId = NetworkId::from_bytes([0xa; 16]);
+const B: NetworkId = NetworkId::from_bytes([0xb; 16]);
+
+/// A session up to Hello of a peer of network A, which has seen epoch 7 there.
+fn greeting_of_a() -> Driven {
+    Driven::greeting_with(Hello {
+        network: Some(A),
+        epoch: Epoch::new(7),
+        ..hello()
+    })
+}
+
+#[test]
+fn a_peer_turns_to_the_network_of_its_tracker_before_anything_else() {
+    let first = Driven::greeting().welcome_to(Some(A), EPOCH);
+    assert!(
+        matches!(first[..2], [Output::TurnTo(A), Output::RaiseEpoch(EPOCH)]),
+        "{first:?}"
+    );
+    let same = greeting_of_a().welcome_to(Some(A), Epoch::new(8));
+    assert!(matches!(same[0], Output::RaiseEpoch(_)), "{same:?}");
+    let other = greeting_of_a().tell(Input::Refused(HelloRefusal::OtherNetwork(B)));
+    assert!(
+        matches!(other[..], [Output::TurnTo(B), Output::Close(End::SayAgain)]),
+        "{other:?}"
+    );
+    for senseless in [
+        greeting_of_a().tell(Input::Refused(HelloRefusal::OtherNetwork(A))),
+        Driven::greeting().tell(Input::Refused(HelloRefusal::OtherNetwork(A))),
+        greeting_of_a().welcome_to(Some(B), Epoch::new(9)),
+        greeting_of_a().welcome_to(Some(A), Epoch::new(6)),
+    ] {
+        assert!(
+            matches!(&senseless[..], [Output::Close(End::Protocol(_))]),
+            "{senseless:?}"
+        );
+    }
+}
+
+#[test]
+fn an_older_tracker_has_nothing_of_the_network_forgotten() {
+    let mut driven = greeting_of_a();
+    let epoch = Epoch::new(9);
+    let outputs = driven.welcome_to(None, epoch);
+    assert!(
+        matches!(outputs[0], Output::RaiseEpoch(kept) if kept == Epoch::new(7)),
+        "{outputs:?}"
+    );
+    let evict = |epoch| Order::Evict {
+        epoch,
+        content: content(1),
+        reason: EvictReason::Unreferenced,
+        as_of_sequence: 9,
+        remaining: Vec::new(),
+    };
+    let mark = |epoch| {
+        Order::Remember(shared::model::Mark {
+            epoch,
+            began: Timestamp::from_millis(1),
+            facts: 1,
+        })
+    };
+    for order in [evict(epoch), mark(epoch)] {
+        let outputs = driven.tell(Input::Ordered(order));
+        assert!(
+            outputs
+                .iter()
+                .any(|output| matches!(output, Output::Refused(Refusal::Nameless))),
+            "{outputs:?}"
+        );
+    }
+    // A peer that knows no network is served as ever.
+    let mut driven = Driven::open();
+    for order in [evict(EPOCH), mark(EPOCH)] {
+        let outputs = driven.tell(Input::Ordered(order));
+        assert!(
+            outputs.iter().any(|output| matches!(output, Output::Obey(_))),
+            "{outputs:?}"
+        );
+    }
 }

@@ -167,6 +167,8 @@ fn connecting() -> Status {
         epoch: Epoch::new(0),
         pending_publications: 1,
         refused_publications: 1,
+        network: None,
+        kept_apart: Vec::new(),
         lost: shared::model::LostFiles {
             files: 3,
             bytes: 5 << 20,

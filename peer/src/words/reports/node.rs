@@ -137,6 +137,10 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "{name} se publicó como revisión {revision}, y ya está en la revisión {newer}",
     ),
     (
+        "this node has just come into another network; try again",
+        "este nodo acaba de llegar a otra red; inténtelo de nuevo",
+    ),
+    (
         "something is being published as {name} just now",
         "ahora mismo se está publicando algo como {name}",
     ),
@@ -419,6 +423,14 @@ pub(super) const CONNECTION: &[(&str, &str)] = &[
     (
         "the tracker is in an epoch that no restarts lead to; it is not this network's, or its journal is damaged",
         "el tracker está en una época a la que no se llega reiniciando; no es de esta red, o su registro está dañado",
+    ),
+    (
+        "the tracker welcomed this peer in another network",
+        "el tracker admitió a este nodo en otra red",
+    ),
+    (
+        "the tracker refused a hello of its own network",
+        "el tracker rechazó un saludo de su propia red",
     ),
     (
         "the tracker refused a run that can follow",

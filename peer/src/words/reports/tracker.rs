@@ -85,8 +85,12 @@ pub(super) const REFUSALS: &[(&str, &str)] = &[
         "este directorio de datos es una copia del que está en {0}; dele un id propio con `peer new-id`",
     ),
     (
-        "this tracker is in epoch {current}, the peer has seen epoch {seen}: a newer tracker took over, or this one was restored from an older backup (then stop it, run tracker restored, and start it again)",
-        "este tracker está en la época {current}, el nodo ha visto la época {seen}: otro tracker más nuevo lo sustituye, o este se restauró de una copia antigua (en ese caso párelo, ejecute tracker restored y arránquelo otra vez)",
+        "this tracker is in epoch {current}, the peer has seen epoch {seen}: a newer tracker took over, or this one was restored from an older backup (then stop it, run tracker restored, and start it again), or the peer is from another network",
+        "este tracker está en la época {current}, el nodo ha visto la época {seen}: otro tracker más nuevo lo sustituye, o este se restauró de una copia antigua (en ese caso párelo, ejecute tracker restored y arránquelo otra vez), o el nodo es de otra red",
+    ),
+    (
+        "this tracker is of network {current}, and the hello is of network {said}",
+        "este tracker es de la red {current}, y el saludo es de la red {said}",
     ),
     (
         "this tracker is in epoch {current}, the peer has seen epoch {seen}: more than {max} epochs lie between, so that is not one of this network's; start the peer with another data directory, or with that other network",

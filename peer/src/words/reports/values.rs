@@ -108,6 +108,7 @@ pub(super) const VALUES: &[(&str, &str)] = &[
     ("content id", "el id de contenido"),
     ("peer id", "el id de nodo"),
     ("run id", "el id de arranque"),
+    ("network id", "el id de red"),
     (
         "a content of {length} bytes in fragments of {fragment_length} has more than {MAX_FRAGMENTS} fragments",
         "un contenido de {length} bytes en fragmentos de {fragment_length} tiene más de {MAX_FRAGMENTS} fragmentos",

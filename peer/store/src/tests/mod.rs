@@ -8,6 +8,7 @@ mod damage;
 pub(crate) mod fire;
 mod index_damage;
 mod leftovers;
+mod networks;
 mod places;
 mod rebuild;
 mod room;

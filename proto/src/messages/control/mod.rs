@@ -20,8 +20,8 @@ pub use entries::{EntryKind, Listed};
 pub use get::{Get, GetEvent};
 pub use plan::{Planned, Writes};
 use shared::model::{
-    Absence, ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, LostFiles, Name,
-    NetworkDefaults, PeerId, SourceFault, SuspendedFiles, Zone,
+    Absence, ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, KeptApart, LostFiles, Name,
+    NetworkDefaults, NetworkId, PeerId, SourceFault, SuspendedFiles, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -87,6 +87,10 @@ pub struct Status {
     pub visitor_host: Option<IpAddr>,
     /// Failure of other peers to dial the node; none when nothing is known to be wrong.
     pub unreachable: Option<DialFailure>,
+    /// The network that the node is in, or was in last.
+    pub network: Option<NetworkId>,
+    /// Everything that it has of other networks.
+    pub kept_apart: Vec<KeptApart>,
 }
 
 /// Limits of a node's transfer rates with all its peers together; `None` means unlimited.

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use shared::collection::Selection;
 use shared::model::{
-    ByteRate, Epoch, FaultKind, HostPort, Incarnation, LostFiles, NetworkDefaults, SourceFault,
+    ByteRate, Epoch, FaultKind, HostPort, Incarnation, KeptApart, LostFiles, NetworkDefaults, SourceFault,
 };
 
 use super::{EntryPoint, LimitChange, RateLimits, Scrub, SessionStatus, SetLimits, Status};
 use crate::messages::session::defaults;
-use crate::messages::types::{fragment_length_number, peer_id, zone, zone_text};
-use crate::messages::{Invalid, parsed};
+use crate::messages::types::{fragment_length_number, network_bytes, network_id, peer_id, zone, zone_text};
+use crate::messages::{Invalid, bounded, parsed};
 use crate::v1;
 
 pub(super) fn text_of(path: PathBuf) -> String {
@@ -32,6 +32,9 @@ pub(super) fn absolute(field: &'static str, text: String) -> Result<PathBuf, Inv
     }
     Ok(path)
 }
+
+/// Other networks of which a node tells.
+const MAX_KEPT_APART: usize = 64;
 
 pub(super) fn selection(include: Vec<String>, exclude: Vec<String>) -> Result<Selection, Invalid> {
     Selection::new(include, exclude).map_err(|error| Invalid::field("include", error))
@@ -86,6 +89,8 @@ impl TryFrom<v1::StatusReply> for Status {
                 host => Some(parsed("visitor_host", host)?),
             },
             unreachable: wire.unreachable.map(TryInto::try_into).transpose()?,
+            network: network_id("network", &wire.network)?,
+            kept_apart: bounded("kept_apart", MAX_KEPT_APART, wire.kept_apart)?,
             active_fetches: wire.active_fetches,
             active_uploads: wire.active_uploads,
             limits: RateLimits {
@@ -103,6 +108,30 @@ impl TryFrom<v1::StatusReply> for Status {
                 None => NetworkDefaults::default(),
             },
         })
+    }
+}
+
+impl TryFrom<v1::KeptApart> for KeptApart {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::KeptApart) -> Result<Self, Invalid> {
+        Ok(Self {
+            network: network_id("network", &wire.network)?.ok_or(Invalid::Missing("network"))?,
+            contents: wire.contents,
+            bytes: wire.bytes,
+            pending: wire.pending_publications,
+        })
+    }
+}
+
+impl From<KeptApart> for v1::KeptApart {
+    fn from(apart: KeptApart) -> Self {
+        Self {
+            network: network_bytes(Some(apart.network)),
+            contents: apart.contents,
+            bytes: apart.bytes,
+            pending_publications: apart.pending,
+        }
     }
 }
 
@@ -141,6 +170,8 @@ impl From<Status> for v1::StatusReply {
         Self {
             visitor_host: status.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
             unreachable: status.unreachable.map(Into::into),
+            network: network_bytes(status.network),
+            kept_apart: status.kept_apart.into_iter().map(Into::into).collect(),
             copy_of: text(copy_of),
             defaults: Some(v1::Defaults {
                 epoch: status.epoch.get(),

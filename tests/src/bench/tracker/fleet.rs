@@ -139,6 +139,7 @@ impl Peer {
             zone: None,
             capacity: 1 << 50,
             used: 0,
+            network: None,
             epoch: Epoch::new(0),
             mark: None,
             holdings: Some(all.iter().collect::<HoldingsDigest>()),

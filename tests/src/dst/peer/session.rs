@@ -14,7 +14,7 @@ use shared::model::{
     Answer, AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Holding, Order, PeerId, Remaining,
     Report, RunTraits, Sample, SampleOutcome, Timestamp,
 };
-use store::{FragmentStore as _, Publication};
+use store::{Belonging, FragmentStore as _, Publication};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::{PeerNumber, SimPeer};
@@ -89,10 +89,16 @@ impl SimPeer {
     }
 
     fn find(&self, look_up: &LookUp) -> Found {
-        if self.is_fake {
+        // Holdings of another network may be anything.
+        if self.is_fake || self.is_abroad() {
             return claims(look_up);
         }
         look_up.answer(&self.store, |content| self.copies.contains_key(&content))
+    }
+
+    /// Whether it is of a version that says of which network it is.
+    pub(in crate::dst) const fn names_networks(&self, number: PeerNumber) -> bool {
+        !number.is_multiple_of(4)
     }
 
     /// Whether it is of a version that looks at copies; and liars do not vouch for each other.
@@ -123,6 +129,7 @@ impl World {
             zone: peer.zone.as_ref().and_then(|zone| zone.parse().ok()),
             capacity: peer.capacity,
             used: peer.store.usage().used,
+            network: peer.network,
             epoch: peer.epoch,
             mark: peer.mark,
             holdings: None,
@@ -168,8 +175,12 @@ impl World {
                 Output::Hello(mut hello) => {
                     // Some peers are older and do not sum up what they hold.
                     hello.holdings.take_if(|_| number.is_multiple_of(4));
+                    hello
+                        .network
+                        .take_if(|_| !self.peers[number].names_networks(number));
                     self.send_up(connection, Up::Hello(hello));
                 }
+                Output::TurnTo(network) => self.turn_to(number, network),
                 Output::RaiseEpoch(epoch) => {
                     session.epoch = epoch;
                     let peer = &mut self.peers[number];
@@ -313,6 +324,7 @@ impl World {
         }
         match message {
             Down::Welcome(welcome) => self.tell(number, Input::Welcomed(welcome)),
+            Down::Refused(refusal) => self.tell(number, Input::Refused(refusal)),
             Down::Order(order) => self.ordered_to(number, *order),
             Down::Ends(_) => {}
         }
@@ -553,7 +565,7 @@ impl World {
         let pending = publications.iter().filter(|publication| publication.is_pending());
         let parts = pending.flat_map(|publication| contents::parts_of(publication.content));
         let parts = parts.map(|part| part.manifest.content()).collect();
-        let eviction = Eviction::of(content, reason, &publications, &parts);
+        let eviction = Eviction::of(content, reason, Belonging::Here, &publications, &parts);
         let freed = eviction.carry_out(content, &peer.store);
         for publication in eviction.forgotten() {
             peer.outbox.remove(&publication.name);

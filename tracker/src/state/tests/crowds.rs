@@ -87,6 +87,7 @@ fn hello_of(n: usize) -> Hello {
         zone: None,
         capacity: 1,
         used: 0,
+        network: None,
         epoch: shared::model::Epoch::new(0),
         mark: None,
         holdings: None,

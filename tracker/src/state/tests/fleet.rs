@@ -139,6 +139,7 @@ impl Fleet {
             zone: member.zone.as_deref().map(|zone| zone.parse().expect("a zone")),
             capacity: 1 << 50,
             used: 0,
+            network: None,
             epoch: Epoch::new(0),
             mark: None,
             // Older peers do not send digests.

@@ -15,6 +15,7 @@ mod history;
 mod insistence;
 mod metadata;
 mod names;
+mod networks;
 mod peer_mode;
 mod pins;
 mod planning;

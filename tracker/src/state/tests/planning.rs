@@ -89,6 +89,7 @@ fn ticks_for_500_copies(visitors: u32) -> u32 {
             zone: None,
             capacity: 0,
             used: 0,
+            network: None,
             epoch: Epoch::new(0),
             mark: None,
             holdings: None,

@@ -46,6 +46,7 @@ impl Pair {
             zone: None,
             capacity: 1 << 40,
             used: 0,
+            network: None,
             epoch: Epoch::new(0),
             mark: None,
             holdings,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use shared::model::{
     Attributes, Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Epoch, EvictReason,
     Expectation, FileMetadata, FragmentLength, FragmentSet, Health, Hello, Holding, HoldingsDigest, HostPort,
-    Incarnation, Manifest, Mark, Mode, ModifiedAt, Name, Numbered, Order, Parts, PeerId, PeerMode, PeerState,
-    ReplicationTarget, Report, RequestedMode, Revision, RunId, RunTraits, Timestamp, Welcome,
+    Incarnation, Manifest, Mark, Mode, ModifiedAt, Name, NetworkId, Numbered, Order, Parts, PeerId, PeerMode,
+    PeerState, ReplicationTarget, Report, RequestedMode, Revision, RunId, RunTraits, Timestamp, Welcome,
 };
 
 use crate::state::replicas::Purpose;
@@ -94,6 +94,8 @@ pub(super) struct World {
     pub(super) traits: BTreeMap<u8, RunTraits>,
     pub(super) addresses: BTreeMap<u8, HostPort>,
     pub(super) origins: BTreeMap<u8, Origin>,
+    /// Networks of which the peers' hellos are.
+    pub(super) networks: BTreeMap<u8, NetworkId>,
     sessions: u64,
     /// Whether the world is too large to check every invariant at every step.
     is_crowded: bool,
@@ -119,6 +121,7 @@ impl World {
             traits: BTreeMap::new(),
             addresses: BTreeMap::new(),
             origins: BTreeMap::new(),
+            networks: BTreeMap::new(),
             sessions: 0,
             is_crowded: false,
             describes: false,
@@ -226,6 +229,7 @@ impl World {
             zone: zone.map(|zone| zone.parse().expect("a zone")),
             capacity,
             used: 0,
+            network: self.networks.get(&n).copied(),
             epoch,
             mark: self.marks.get(&peer(n)).copied(),
             holdings,

@@ -10,8 +10,8 @@ use rand::Rng;
 use rand::seq::SliceRandom as _;
 use shared::model::{
     Asked, Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, Health,
-    Holder, Listing, Location, Manifest, Name, NamedRevision, PeerId, PeerInfo, PeerState, Revision,
-    RevisionEntry, RevisionState, Survey, Why,
+    Holder, Listing, Location, Manifest, Name, NamedRevision, NetworkId, PeerId, PeerInfo, PeerState,
+    Revision, RevisionEntry, RevisionState, Survey, Why,
 };
 
 use super::State;
@@ -70,6 +70,8 @@ pub struct Status {
     pub contents_to_look_at: usize,
     /// Known gap of the journal.
     pub gap: Option<Gap>,
+    /// Id of the network; none before the first start on a journal.
+    pub network: Option<NetworkId>,
 }
 
 impl State {
@@ -253,6 +255,7 @@ impl State {
             assignments: self.replicas.assignment_count(),
             contents_to_look_at: self.replicas.agenda_len(),
             gap: self.history.gap(),
+            network: self.history.network(),
         }
     }
 
