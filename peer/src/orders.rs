@@ -154,7 +154,7 @@ impl Assignments {
             Ok::<_, CollectionError>(freed)
         });
         match freed.await {
-            Ok(Some(freed)) => info!(content = %content.short(), freed, ?reason, "evicted"),
+            Ok(Some(freed)) => info!(content = %content.short(), freed, %reason, "evicted"),
             Ok(None) => info!(content = %content.short(), "not evicted: its publication is pending"),
             // It is gone already: the order's aim is reached.
             Err(error) if error.code() == ErrorCode::NotFound => {}
@@ -200,7 +200,7 @@ impl Assignments {
     }
 
     fn fail(&self, content: ContentId, failure: AssignmentFailure, detail: &str) {
-        warn!(content = %content.short(), ?failure, detail, "cannot carry out an assignment");
+        warn!(content = %content.short(), %failure, detail, "cannot carry out an assignment");
         let report = Report::AssignmentFailed {
             content,
             failure,

@@ -8,7 +8,9 @@ use proto::messages::control::{
     LimitChange, LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified,
 };
 use proto::messages::{Remove, Rename};
-use shared::model::{Binding, ContentId, ContentRef, FragmentSet, Name, PinWish, Revision, RevisionEntry};
+use shared::model::{
+    Binding, ByteRate, ContentId, ContentRef, FragmentSet, Name, PinWish, Revision, RevisionEntry,
+};
 use shared::settings::{InForce, Origin};
 use shared::{Coded as _, ErrorCode, Failure};
 use tracing::info;
@@ -96,13 +98,17 @@ pub(crate) fn settings(node: &Node) -> InForce {
         ("upload_limit", limits.upload),
         ("download_limit", limits.download),
     ] {
-        let said = settings.get(key).and_then(|(text, _)| text.parse().ok());
-        if said != rate {
-            let text = rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
-            settings.insert(key.to_owned(), (text, Origin::Command));
+        let before = settings.get(key).and_then(|(text, _)| text.parse().ok());
+        if before != rate {
+            settings.insert(key.to_owned(), (said(rate), Origin::Command));
         }
     }
     in_force
+}
+
+/// Returns a limit as its setting has it.
+fn said(rate: Option<ByteRate>) -> String {
+    rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string())
 }
 
 /// Changes the rates at which the node may transfer, and returns them.
@@ -118,7 +124,7 @@ pub(crate) fn set_limits(node: &Node, set: SetLimits) -> RateLimits {
         }
     }
     let now = limits(node);
-    info!(upload = ?now.upload, download = ?now.download, "limits changed");
+    info!(upload = said(now.upload), download = said(now.download), "limits changed");
     now
 }
 

@@ -99,7 +99,7 @@ impl DiskStore {
             let kept = slot.kept();
             (kept.content(), kept.place.clone())
         };
-        warn!(content = %content.short(), path = shown(&place), "a file was away for too long; its content is withdrawn until the file is added again");
+        warn!(content = %content.short(), %place, "a file was away for too long; its content is withdrawn until the file is added again");
         self.change(index, slot, |kept| kept.suspension = None)?;
         self.notify(content);
         Ok(())
@@ -156,7 +156,7 @@ impl DiskStore {
         let has_copies = !index.copies(content)?.is_empty();
         self.slots.change(slot, |kept| kept.suspend(absence, has_copies));
         self.handles.close(slot.number);
-        warn!(content = %content.short(), path = shown(&place), %absence, "a file is away; its content is not shared until it is back");
+        warn!(content = %content.short(), %place, %absence, "a file is away; its content is not shared until it is back");
         self.notify(content);
         Ok(())
     }
@@ -185,7 +185,7 @@ impl DiskStore {
             let kept = slot.kept();
             (kept.content(), kept.place.clone())
         };
-        info!(content = %content.short(), path = shown(&place), "a file is back; its content is shared again");
+        info!(content = %content.short(), %place, "a file is back; its content is shared again");
         self.notify(content);
         self.withdraw_lost(index, slot)
     }
@@ -287,8 +287,4 @@ fn path_of(place: &Place) -> PathBuf {
         Place::File(path) | Place::Partial { partial: path, .. } => path.clone(),
         Place::Store => PathBuf::new(),
     }
-}
-
-fn shown(place: &Place) -> String {
-    path_of(place).display().to_string()
 }
