@@ -92,6 +92,9 @@ fn one_line_takes_a_file_to_another_machine_and_nothing_stays_behind() -> Result
     eventually("the name to be gone", PATIENCE, names, |names| {
         *names == Value::Array(Vec::new())
     })?;
+    let late = cluster.outsider("late", receive(&cluster.path("late.bin")));
+    let late = late.expect(3).stderr;
+    assert!(late.contains("the line has expired"), "{late}");
     Ok(())
 }
 

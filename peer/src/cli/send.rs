@@ -11,6 +11,7 @@ use clap::Args;
 use proto::client::ControlClient;
 use proto::messages::Remove;
 use proto::messages::control::{Add, AddEvent, EntryPoint, SessionStatus};
+use shared::ErrorCode;
 use shared::json::{SendLine, millis};
 use shared::model::{Binding, ContentRef, Name, ReplicationTarget, format_duration, parse_duration};
 
@@ -232,5 +233,12 @@ pub(super) async fn receive(context: &Context<'_>, args: ReceiveArgs) -> Result<
         dry_run: false,
         globs: Globs::default(),
     };
-    get::fetch(context, get, Some(name.file_name().to_owned()), Some(entry)).await
+    let fetched = get::fetch(context, get, Some(name.file_name().to_owned()), Some(entry)).await;
+    fetched.map_err(|failure| match failure.has_code(ErrorCode::NotFound) {
+        true => {
+            let why = words::cannot(words::receive(&name), words::line_has_expired());
+            Failure::new(Exit::NotFound, why)
+        }
+        false => failure,
+    })
 }

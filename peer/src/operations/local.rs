@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proto::messages::control::{
-    LimitChange, LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified,
+    LimitChange, LocalContent, LocalName, LocalRole, RateLimits, SetLimits, Status, Verified,
 };
 use proto::messages::{Remove, Rename};
 use shared::model::{
@@ -124,7 +124,11 @@ pub(crate) fn set_limits(node: &Node, set: SetLimits) -> RateLimits {
         }
     }
     let now = limits(node);
-    info!(upload = said(now.upload), download = said(now.download), "limits changed");
+    info!(
+        upload = said(now.upload),
+        download = said(now.download),
+        "limits changed"
+    );
     now
 }
 
@@ -168,12 +172,21 @@ pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
                 },
                 is_pending,
                 absence: entry.away.map(|away| away.absence),
+                names: publications.iter().filter_map(local_name).collect(),
+                files: store.users_files(content)?,
                 refused: publications.iter().filter_map(reason).collect(),
             })
         };
         entries.into_iter().map(local).collect::<Result<_, StoreError>>()
     })
     .await
+}
+
+fn local_name(publication: &Publication) -> Option<LocalName> {
+    publication.is_name().then(|| LocalName {
+        name: publication.name.clone(),
+        is_pending: publication.is_pending(),
+    })
 }
 
 /// The parts of a directory, the bytes of its files, and about how many of them are held.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use shared::model::{Absence, ContentId, SuspendedFile, SuspendedFiles};
+use shared::model::{Absence, ContentId, LocalFile, SuspendedFile, SuspendedFiles};
 use tracing::{info, warn};
 
 use super::files;
@@ -252,6 +252,31 @@ impl DiskStore {
             }
         }
         files
+    }
+
+    /// Returns the user's files with the bytes of a content, the one in use first, and the absence of each;
+    /// only some of many.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn users_files(&self, content: ContentId) -> Result<Vec<LocalFile>, StoreError> {
+        let Some(slot) = self.slots.get(content) else {
+            return Ok(Vec::new());
+        };
+        let kept = slot.kept().durable();
+        let in_use = match &kept.place {
+            Place::File(path) => Some((path.clone(), kept.identity, kept.device)),
+            Place::Store | Place::Partial { .. } => None,
+        };
+        let copies = self.index().copies(content)?.into_iter();
+        let copies = copies.map(|copy| (copy.path, Some(copy.identity), None));
+        let all = in_use.into_iter().chain(copies).take(LocalFile::MAX);
+        let look = |(path, identity, device): (PathBuf, _, _)| {
+            let found = files::look(&path).map_err(|error| absence(&error));
+            let absence = compare(identity, device, found).absence();
+            LocalFile { path, absence }
+        };
+        Ok(all.map(look).collect())
     }
 
     /// Writes down now and then how long files have been away.

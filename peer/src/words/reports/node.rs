@@ -325,6 +325,14 @@ pub(super) const FETCHES: &[(&str, &str)] = &[
         "holders exist but cannot be reached: ",
         "hay nodos que lo tienen, pero no se alcanzan: ",
     ),
+    (
+        "another program, or another version, answers where holders should be: ",
+        "donde debía haber nodos que lo tienen responde otro programa, u otra versión: ",
+    ),
+    (
+        "another program answers at {address}, or another version of {program}, which does not know this request",
+        "en {address} responde otro programa, u otra versión de {program}, que no conoce esta petición",
+    ),
     ("looking for peers that hold it", "buscando nodos que lo tengan"),
     ("connecting to 1 peer", "conectando con 1 nodo"),
     ("connecting to {n} peers", "conectando con {n} nodos"),

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shared::model::{Absence, SuspendedFile, SuspendedFiles};
+use shared::model::{Absence, LocalFile, SuspendedFile, SuspendedFiles};
 
 use super::wire::text_of;
-use super::{LocalContent, LocalRole, Verified};
+use super::{LocalContent, LocalName, LocalRole, Verified};
 use crate::messages::types::content_id;
 use crate::messages::{Invalid, parsed};
 use crate::v1;
@@ -44,6 +44,24 @@ impl TryFrom<v1::LocalContent> for LocalContent {
                 .collection_length
                 .map(|length| (length, wire.collection_held)),
             absence: (!wire.absence.is_empty()).then(|| absence(&wire.absence)),
+            names: wire
+                .names
+                .into_iter()
+                .map(|name| {
+                    let is_pending = name.is_pending;
+                    let name = parsed("names", &name.name)?;
+                    Ok(LocalName { name, is_pending })
+                })
+                .collect::<Result<_, Invalid>>()?,
+            files: wire
+                .files
+                .into_iter()
+                .take(LocalFile::MAX)
+                .map(|file| LocalFile {
+                    path: PathBuf::from(file.path),
+                    absence: (!file.absence.is_empty()).then(|| absence(&file.absence)),
+                })
+                .collect(),
         })
     }
 }
@@ -75,12 +93,29 @@ impl From<LocalContent> for v1::LocalContent {
             is_part: content.is_part,
             collection_length: content.collection.map(|(length, _)| length),
             collection_held: content.collection.map_or(0, |(_, held)| held),
-            absence: content
-                .absence
-                .map(|absence| absence.to_string())
-                .unwrap_or_default(),
+            absence: word(content.absence),
+            names: content
+                .names
+                .into_iter()
+                .map(|LocalName { name, is_pending }| v1::LocalName {
+                    name: name.to_string(),
+                    is_pending,
+                })
+                .collect(),
+            files: content
+                .files
+                .into_iter()
+                .map(|file| v1::LocalFile {
+                    path: text_of(file.path),
+                    absence: word(file.absence),
+                })
+                .collect(),
         }
     }
+}
+
+fn word(absence: Option<Absence>) -> String {
+    absence.map(|absence| absence.to_string()).unwrap_or_default()
 }
 
 /// A reason of a newer node, which is none of these, is a failure of the system's as far as this program

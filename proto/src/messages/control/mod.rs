@@ -20,7 +20,7 @@ pub use entries::{EntryKind, Listed};
 pub use get::{Get, GetEvent};
 pub use plan::{Planned, Writes};
 use shared::model::{
-    Absence, ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, LostFiles, Name,
+    Absence, ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, LocalFile, LostFiles, Name,
     NetworkDefaults, PeerId, SourceFault, SuspendedFiles, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
@@ -198,6 +198,19 @@ pub struct LocalContent {
     pub collection: Option<(u64, u64)>,
     /// Why its file is away, so that nothing of it is held for now.
     pub absence: Option<Absence>,
+    /// Names under which it is published from here, or waits to be.
+    pub names: Vec<LocalName>,
+    /// The user's files with its bytes, the one in use first; at most [`LocalFile::MAX`].
+    pub files: Vec<LocalFile>,
+}
+
+/// A name of a content that the node holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalName {
+    /// The name.
+    pub name: Name,
+    /// Whether its publication waits for a connection.
+    pub is_pending: bool,
 }
 
 /// Reason for which a node holds a content; the strongest one when there are several.
