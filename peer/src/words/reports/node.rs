@@ -40,8 +40,8 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "la sesión con el tracker ha acabado",
     ),
     (
-        "not all {count} contents of the directory can go ({left} became free): {first}",
-        "no todos los {count} contenidos del directorio pueden irse ({left} quedaron libres): {first}",
+        "not all {count} contents of the directory can go ({left} became free)",
+        "no todos los {count} contenidos del directorio pueden irse ({left} quedaron libres)",
     ),
     (
         "{refusal}; --force forgets it all the same",
