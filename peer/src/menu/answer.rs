@@ -129,12 +129,12 @@ pub fn name(line: &str, default: Option<&Name>) -> Result<Name, String> {
     }
 }
 
-/// Reads the choice of one of several names, of which the first `most` have numbers: a number, or a name that
-/// is there once; none when the line is empty.
+/// Reads the choice of one of several entries, each with its names, of which the first `most` have numbers: a
+/// number, or a name that one entry has; none when the line is empty.
 ///
 /// # Errors
 /// The text to show.
-pub fn chosen(line: &str, names: &[String], most: usize) -> Result<Option<usize>, String> {
+pub fn chosen(line: &str, names: &[Vec<String>], most: usize) -> Result<Option<usize>, String> {
     let text = line.trim().trim_end_matches('/');
     if text.is_empty() {
         return Ok(None);
@@ -142,7 +142,7 @@ pub fn chosen(line: &str, names: &[String], most: usize) -> Result<Option<usize>
     if let Some(at) = pick(text, most) {
         return Ok(Some(at));
     }
-    let named = |at: &usize| names.get(*at).is_some_and(|name| name == text);
+    let named = |at: &usize| names[*at].iter().any(|name| name == text);
     let mut named = (0..names.len()).filter(named);
     let quoted = format!("{:?}", shortened(text, MAX_SHOWN));
     match (named.next(), named.next()) {
@@ -307,7 +307,8 @@ mod tests {
 
     #[test]
     fn a_name_that_several_entries_have_is_asked_about() {
-        let names = ["a", "b", "a", "c"].map(str::to_owned);
+        let names = [&["a"][..], &["x", "b"], &["a"], &["c"]];
+        let names = names.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
         let chosen = |line: &str| chosen(line, &names, 3);
         assert_eq!(chosen(" "), Ok(None));
         assert_eq!(chosen("3"), Ok(Some(2)));

@@ -139,6 +139,16 @@ pub fn mine(contents: &[LocalContent]) -> Vec<&LocalContent> {
     mine
 }
 
+/// Returns the names under which the user knows a content.
+#[must_use]
+pub fn names_of(content: &LocalContent) -> Vec<String> {
+    let names: Vec<_> = content.names.iter().map(|known| known.name.to_string()).collect();
+    match names.is_empty() {
+        true => content.name.iter().map(ToString::to_string).collect(),
+        false => names,
+    }
+}
+
 /// Returns the user's list, and a line about what is kept for others.
 #[must_use]
 pub fn my_list(contents: &[LocalContent], columns: usize) -> String {

@@ -581,7 +581,10 @@ pub fn durability(name: &str, of: &Durability) -> String {
         (_, ContentState::Unavailable) => format!("{text}\n{}", unreadable(&of.reasons)),
         _ => format!(
             "{text}\n{}\n{}",
-            words::survives_any(words::peers(of.survives_any.into())),
+            match of.survives_any {
+                0 => words::survives_none().to_owned(),
+                any => words::survives_any(words::peers(any.into())),
+            },
             losses(&of.fatal)
         ),
     };

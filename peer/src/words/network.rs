@@ -130,6 +130,10 @@ shared::messages! {
         en: "part of it is only on peers that others cannot reach: it cannot be read now",
         es: "una parte solo está en nodos que los demás no alcanzan: ahora no se puede leer"
     }
+    fn survives_none() {
+        en: "it would not survive the loss of a peer",
+        es: "no sobreviviría a la pérdida de un nodo"
+    }
     fn survives_any(peers) { en: "survives the loss of any {peers}", es: "sobrevive a la pérdida de {peers} cualesquiera" }
     fn surveyed(contents, bytes, replicated, degraded, unavailable) {
         en: "{contents}, {bytes}: {replicated} replicated, {degraded} degraded, {unavailable} unavailable",
