@@ -97,6 +97,7 @@ pub(crate) const STORE: &[Row] = &[
     ),
     ("layout", &["error", "files", "kept", "lib"]),
     ("memory", &["copies", "disk", "error", "files", "kept", "lib"]),
+    ("passing", &["disk", "error"]),
     ("publications", &[]),
     (
         "publish",

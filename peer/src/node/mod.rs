@@ -38,8 +38,8 @@ use listening::Listening;
 use crate::blocking::try_blocking;
 use crate::fetch::{Fetcher, Limits};
 use crate::identity::{self, Identity, RebuiltNode, Renewed};
-use crate::operations::Node;
 use crate::operations::outputs::Outputs;
+use crate::operations::{Node, passing};
 use crate::orders::Assignments;
 use crate::publisher::Publisher;
 use crate::rpc::{ControlService, DirectoryService, TransferService};
@@ -222,6 +222,7 @@ impl NodeHandle {
         });
         let token = identity.token().to_owned();
         announce(&config, &listening, &token)?;
+        passing::withdraw_left(&node).await;
         serve(listening, transfer, node).await;
         tasks.spawn("watch-files", OnExit::ShutDown, watching);
         info!(peer = %identity.peer(), incarnation = %identity.incarnation(), %address, "node started");

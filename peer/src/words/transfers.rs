@@ -424,6 +424,10 @@ shared::messages! {
     // `send` and `receive`.
     fn send(path) { en: "send {path}", es: "enviar {path}" }
     fn receive(name) { en: "receive {name}", es: "recibir {name}" }
+    fn node_of_send_ended(name) {
+        en: "the node has ended, and {name} can no longer be received; `send` again, or with --keep",
+        es: "el nodo ha acabado, y ya no se puede recibir {name}; use `send` otra vez, o con --keep"
+    }
     fn line_has_expired() {
         en: "the line has expired: its `peer send` has ended, and no name leads to the content any more; ask for a new line",
         es: "la línea ha caducado: su `peer send` ha acabado, y ningún nombre lleva ya al contenido; pida una línea nueva"

@@ -399,6 +399,14 @@ impl Index {
         Ok(())
     }
 
+    /// Returns the keys that begin so, with their values.
+    pub(super) fn meta_beginning(&self, beginning: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let select = "SELECT key, value FROM meta WHERE key >= ?1 AND key < ?1 || char(0x10ffff)";
+        let mut select = self.connection.prepare(select)?;
+        let found = select.query_map([beginning], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
     /// Keeps the newest values whose keys begin so, and removes the others.
     pub(super) fn meta_trim(&self, beginning: &str, most: u32) -> Result<(), StoreError> {
         let delete = "DELETE FROM meta WHERE rowid IN (SELECT rowid FROM meta

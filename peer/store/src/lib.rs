@@ -24,6 +24,7 @@ mod kept;
 mod layout;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
+mod passing;
 mod publications;
 mod publish;
 mod reading;

@@ -325,6 +325,7 @@ pub(super) const FETCHES: &[(&str, &str)] = &[
         "holders exist but cannot be reached: ",
         "hay nodos que lo tienen, pero no se alcanzan: ",
     ),
+    ("the node ended the call", "el nodo terminó la llamada"),
     (
         "another program, or another version, answers where holders should be: ",
         "donde debía haber nodos que lo tienen responde otro programa, u otra versión: ",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::model::{Absence, LocalFile, SuspendedFile, SuspendedFiles};
 
 use super::wire::text_of;
-use super::{LocalContent, LocalName, LocalRole, Verified};
+use super::{LocalContent, LocalName, LocalRole, Noted, Verified};
 use crate::messages::types::content_id;
 use crate::messages::{Invalid, parsed};
 use crate::v1;
@@ -63,6 +63,20 @@ impl TryFrom<v1::LocalContent> for LocalContent {
                 })
                 .collect(),
         })
+    }
+}
+
+impl TryFrom<v1::RemoveAfterEvent> for Noted {
+    type Error = Invalid;
+
+    fn try_from(_: v1::RemoveAfterEvent) -> Result<Self, Invalid> {
+        Ok(Self)
+    }
+}
+
+impl From<Noted> for v1::RemoveAfterEvent {
+    fn from(_: Noted) -> Self {
+        Self {}
     }
 }
 

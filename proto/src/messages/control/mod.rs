@@ -204,6 +204,10 @@ pub struct LocalContent {
     pub files: Vec<LocalFile>,
 }
 
+/// Answer of a node that has noted a name that is to be removed when the call ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted;
+
 /// A name of a content that the node holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalName {
