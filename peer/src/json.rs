@@ -7,8 +7,9 @@ use proto::messages::control::{
 };
 use shared::collection::Mode;
 use shared::json::{
-    AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, Hidden, LeftOutEntry, Limits,
-    LostFiles, NetworkDefaults, NodeStatus, RefusedName, Scrubbing, VerifiedSoFar, millis,
+    AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, HeldFile, HeldName, Hidden,
+    LeftOutEntry, Limits, LostFiles, NetworkDefaults, NodeStatus, RefusedName, Scrubbing, VerifiedSoFar,
+    millis,
 };
 use shared::model::{Absence, ByteRate, FetchPhase, FragmentLength, PeerMode};
 
@@ -154,6 +155,22 @@ pub(crate) fn contents(contents: &[LocalContent]) -> Contents {
             .map(|(name, reason)| RefusedName {
                 name: name.to_string(),
                 reason: reason.clone(),
+            })
+            .collect(),
+        names: content
+            .names
+            .iter()
+            .map(|known| HeldName {
+                name: known.name.to_string(),
+                pending: known.is_pending,
+            })
+            .collect(),
+        files: content
+            .files
+            .iter()
+            .map(|file| HeldFile {
+                path: file.path.clone(),
+                absence: file.absence.map(Absence::as_str),
             })
             .collect(),
     };
@@ -307,10 +324,19 @@ mod tests {
             is_part: false,
             collection: None,
             absence: Some(Absence::Gone),
+            names: vec![proto::messages::control::LocalName {
+                name: shared::model::Name::new("b").expect("a name"),
+                is_pending: true,
+            }],
+            files: vec![shared::model::LocalFile {
+                path: "/b".into(),
+                absence: Some(Absence::Changed),
+            }],
         };
         let expected = json!({"contents": [{
             "content": "00".repeat(32), "name": null, "length": 0, "fragments": 0, "fragments_held": 0,
             "role": "assigned", "path": null, "absence": "gone", "pending": false, "refused": [{"name": "a", "reason": "taken"}],
+            "names": [{"name": "b", "pending": true}], "files": [{"path": "/b", "absence": "changed"}],
         }]});
         assert_eq!(value(contents(&[content])), expected);
     }

@@ -15,7 +15,7 @@ use proto::RemoteError;
 use shared::model::{AssignmentFailure, ContentId, EvictReason, FragmentSet, Report, format_duration};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -44,6 +44,8 @@ pub struct Assignments {
     open: Arc<(Mutex<OpenOrders>, Notify)>,
     /// Fragments that do not fit are found out by the assignment's deadline.
     failures: mpsc::Sender<Report>,
+    /// Contents that were to go and stay, with the reason.
+    kept: broadcast::Sender<(ContentId, RemoteError)>,
 }
 
 /// An order under way, as the loop that watches all of them sees it.
@@ -92,6 +94,7 @@ impl Assignments {
             store: Arc::clone(store),
             open: Arc::default(),
             failures,
+            kept: broadcast::channel(ENDS).0,
         };
         let (ended, ends) = mpsc::channel(ENDS);
         let foreman = Foreman {
@@ -139,12 +142,27 @@ impl Assignments {
         answer
     }
 
+    /// Returns the contents that are to go from now on and stay, with the reason.
+    #[must_use]
+    pub fn kept(&self) -> broadcast::Receiver<(ContentId, RemoteError)> {
+        self.kept.subscribe()
+    }
+
     /// Carries out an order to hold a content no longer. A content whose publication waits for the tracker
     /// stays.
     ///
     /// # Errors
     /// When the store fails; nothing is lost then, and the tracker will ask again.
     pub async fn evict(&self, content: ContentId, reason: EvictReason) -> Result<(), RemoteError> {
+        let evicted = self.drop_content(content, reason).await;
+        if let Err(error) = &evicted {
+            // Mostly nobody waits for it.
+            drop(self.kept.send((content, error.clone())));
+        }
+        evicted
+    }
+
+    async fn drop_content(&self, content: ContentId, reason: EvictReason) -> Result<(), RemoteError> {
         self.withdraw(content);
         let store = Arc::clone(&self.store);
         let freed = try_blocking(move || {
@@ -162,9 +180,9 @@ impl Assignments {
             Ok::<_, CollectionError>(freed)
         });
         match freed.await {
-            Ok(Some(freed)) => info!(content = %content.short(), freed, ?reason, "evicted"),
+            Ok(Some(freed)) => info!(content = %content.short(), freed, %reason, "evicted"),
             Ok(None) => {
-                info!(content = %content.short(), "not evicted: its publication is pending, or it is of another network")
+                info!(content = %content.short(), "not evicted: its publication is pending, or it is of another network");
             }
             // It is gone already: the order's aim is reached.
             Err(error) if error.code() == ErrorCode::NotFound => {}
@@ -210,7 +228,7 @@ impl Assignments {
     }
 
     fn fail(&self, content: ContentId, failure: AssignmentFailure, detail: &str) {
-        warn!(content = %content.short(), ?failure, detail, "cannot carry out an assignment");
+        warn!(content = %content.short(), %failure, detail, "cannot carry out an assignment");
         let report = Report::AssignmentFailed {
             content,
             failure,

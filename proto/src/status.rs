@@ -53,6 +53,7 @@ pub const fn to_grpc(code: ErrorCode) -> Code {
         ErrorCode::Stale => Code::Aborted,
         ErrorCode::Exhausted => Code::ResourceExhausted,
         ErrorCode::Unavailable => Code::Unavailable,
+        ErrorCode::Unimplemented => Code::Unimplemented,
         ErrorCode::DeadlineExceeded => Code::DeadlineExceeded,
         ErrorCode::Corrupt => Code::DataLoss,
         ErrorCode::Cancelled => Code::Cancelled,
@@ -71,9 +72,8 @@ pub const fn from_grpc(code: Code) -> ErrorCode {
         Code::FailedPrecondition => ErrorCode::FailedPrecondition,
         Code::Aborted => ErrorCode::Stale,
         Code::ResourceExhausted => ErrorCode::Exhausted,
-        // Unimplemented: it is there, but it is another program, or another version, than the one that was
-        // meant.
-        Code::Unavailable | Code::Unimplemented => ErrorCode::Unavailable,
+        Code::Unavailable => ErrorCode::Unavailable,
+        Code::Unimplemented => ErrorCode::Unimplemented,
         Code::DeadlineExceeded => ErrorCode::DeadlineExceeded,
         Code::DataLoss => ErrorCode::Corrupt,
         Code::Cancelled => ErrorCode::Cancelled,
@@ -93,6 +93,7 @@ pub const fn to_http(code: ErrorCode) -> http::StatusCode {
         ErrorCode::FailedPrecondition => StatusCode::PRECONDITION_FAILED,
         ErrorCode::Exhausted => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Unavailable | ErrorCode::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Unimplemented => StatusCode::NOT_IMPLEMENTED,
         ErrorCode::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         ErrorCode::Corrupt | ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -25,6 +25,8 @@ pub enum ErrorCode {
     Exhausted,
     /// The other side cannot be reached, or is not ready.
     Unavailable,
+    /// The other side answers and does not know the request: it is another program, or another version.
+    Unimplemented,
     /// The call took longer than the caller allowed.
     DeadlineExceeded,
     /// Bytes do not match their digest, or the disk cannot give them back.
@@ -37,7 +39,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for exhaustive tests of the mappings.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::InvalidArgument,
         Self::NotFound,
         Self::PermissionDenied,
@@ -46,6 +48,7 @@ impl ErrorCode {
         Self::Stale,
         Self::Exhausted,
         Self::Unavailable,
+        Self::Unimplemented,
         Self::DeadlineExceeded,
         Self::Corrupt,
         Self::Cancelled,
@@ -55,7 +58,10 @@ impl ErrorCode {
     /// Whether the same request may succeed later without anyone changing it.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::Unavailable | Self::DeadlineExceeded | Self::Exhausted)
+        matches!(
+            self,
+            Self::Unavailable | Self::Unimplemented | Self::DeadlineExceeded | Self::Exhausted
+        )
     }
 
     /// Returns the process exit code for scripts.
@@ -67,7 +73,7 @@ impl ErrorCode {
             Self::NotFound => 3,
             Self::PermissionDenied => 4,
             Self::Conflict | Self::FailedPrecondition | Self::Stale => 5,
-            Self::Unavailable => 6,
+            Self::Unavailable | Self::Unimplemented => 6,
             Self::Corrupt => 8,
             Self::Exhausted => 9,
             Self::DeadlineExceeded => 124,
@@ -87,6 +93,7 @@ impl ErrorCode {
             Self::Stale => "stale",
             Self::Exhausted => "exhausted",
             Self::Unavailable => "unavailable",
+            Self::Unimplemented => "unimplemented",
             Self::DeadlineExceeded => "deadline exceeded",
             Self::Corrupt => "corrupt",
             Self::Cancelled => "cancelled",

@@ -92,6 +92,61 @@ fn one_line_takes_a_file_to_another_machine_and_nothing_stays_behind() -> Result
     eventually("the name to be gone", PATIENCE, names, |names| {
         *names == Value::Array(Vec::new())
     })?;
+    let late = cluster.outsider("late", receive(&cluster.path("late.bin")));
+    let late = late.expect(3).stderr;
+    assert!(late.contains("the line has expired"), "{late}");
+    Ok(())
+}
+
+#[test]
+fn a_killed_send_leaves_no_name_behind() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let path = cluster.path("file.bin");
+    content::write(&path, 100_000, 4)?;
+    let send = ["send", path.to_str().context("text")?];
+    let names = || cluster.peer(1).run(["list", "--json"]).expect(0).json()["names"].clone();
+    let are_gone = |names: &Value| *names == Value::Array(Vec::new());
+    // The node outlives the command, or dies with it and starts again for another one.
+    let own = cluster.path("own");
+    let own = [
+        "--data-dir",
+        own.to_str().context("text")?,
+        "--tracker",
+        cluster.tracker.address(),
+    ];
+    let alone = || {
+        let mut command = std::process::Command::new(harness::binaries::path("peer"));
+        command.args(send).args(own);
+        command
+    };
+    for (is_alone, mut command) in [(false, cluster.peer(0).command(send)), (true, alone())] {
+        let mut sending = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut told = BufReader::new(sending.stderr.take().context("piped")?);
+        // It is said when the node has noted the name.
+        let mut line = String::new();
+        while !line.contains("it can be received") {
+            line.clear();
+            anyhow::ensure!(told.read_line(&mut line)? > 0, "it has ended");
+        }
+        assert!(!are_gone(&names()));
+        sending.kill()?;
+        sending.wait()?;
+        if is_alone {
+            let serve = ["serve", "--port", "0"];
+            let mut node = std::process::Command::new(harness::binaries::path("peer"))
+                .args(serve)
+                .args(own)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()?;
+            let gone = eventually("the name to be gone", PATIENCE, names, are_gone);
+            node.kill()?;
+            node.wait()?;
+            gone?;
+        } else {
+            eventually("the name to be gone", PATIENCE, names, are_gone)?;
+        }
+    }
     Ok(())
 }
 

@@ -304,7 +304,9 @@ fn a_file_keeps_mode_time_and_holes_with_its_revision() -> Result<()> {
     planted.set_modified(time)?;
     fs::set_permissions(&file, Permissions::from_mode(0o4750))?;
     let add = ["add", text(&file), "--replicas", "1"];
-    drop(cluster.peer(0).run(add).expect(0));
+    let keeps = "keeps its mode, time and holes; --update gives it those of";
+    let added = cluster.peer(0).run(add).expect(0);
+    assert!(!added.stderr.contains(keeps), "{}", added.stderr);
     let get = ["get", "file", "--output", text(&copy), "--force"];
     drop(with_umask(cluster.peer(1), "022", &get).expect(0));
     crate::assert_same(&file, &copy);
@@ -326,7 +328,8 @@ fn a_file_keeps_mode_time_and_holes_with_its_revision() -> Result<()> {
     assert_eq!(mode(&narrow), 0o700);
     // The same bytes are the same binding, whatever their metadata, until an update is asked for.
     fs::set_permissions(&file, Permissions::from_mode(0o600))?;
-    drop(cluster.peer(0).run(add).expect(0));
+    let added = cluster.peer(0).run(add).expect(0);
+    assert!(added.stderr.contains(keeps), "{}", added.stderr);
     assert_eq!(kept_mode(cluster.peer(1), "file").as_deref(), Some("750"));
     drop(cluster.peer(0).run(add.into_iter().chain(["--update"])).expect(0));
     assert_eq!(kept_mode(cluster.peer(1), "file").as_deref(), Some("600"));

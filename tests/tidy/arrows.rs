@@ -103,6 +103,7 @@ pub(crate) const STORE: &[Row] = &[
     ("layout", &["error", "files", "kept", "lib"]),
     ("memory", &["copies", "disk", "error", "files", "kept", "lib"]),
     ("networks", &["error", "index", "publications"]),
+    ("passing", &["disk", "error"]),
     ("publications", &[]),
     (
         "publish",

@@ -245,6 +245,52 @@ fn no_comment_begins_with_a_relative_clause() {
     );
 }
 
+#[test]
+fn logs_for_people_have_no_debug_texts() {
+    let mut found = Vec::new();
+    for (path, text) in texts("rs") {
+        if path.contains("/src/") && !path.starts_with("tests/") {
+            let mut messages = Vec::new();
+            debug_texts(text.parse().expect("Rust"), &mut messages);
+            found.extend(messages.into_iter().map(|message| format!("{path}: {message}")));
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "these lines of logs have values as `Debug` writes them; write them for people:\n{}",
+        found.join("\n")
+    );
+}
+
+/// Collects the calls of `info!`, `warn!` and `error!` with a value in its form of `Debug`.
+fn debug_texts(tokens: TokenStream, found: &mut Vec<String>) {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    for (at, token) in tokens.iter().enumerate() {
+        let TokenTree::Group(group) = token else {
+            continue;
+        };
+        let is_log = matches!(
+            &tokens[..at],
+            [.., TokenTree::Ident(name), TokenTree::Punct(mark)]
+                if mark.as_char() == '!' && ["info", "warn", "error"].contains(&name.to_string().as_str())
+        );
+        let said = imports::inner(group);
+        let is_debug = |(at, token): (usize, &TokenTree)| match token {
+            TokenTree::Punct(mark) if mark.as_char() == '?' => match said[..at].last() {
+                None => true,
+                Some(TokenTree::Punct(before)) => ['=', ','].contains(&before.as_char()),
+                Some(_) => false,
+            },
+            TokenTree::Literal(literal) => literal.to_string().contains(":?}"),
+            _ => false,
+        };
+        if is_log && said.iter().enumerate().any(is_debug) {
+            found.push(group.to_string());
+        }
+        debug_texts(group.stream(), found);
+    }
+}
+
 /// Places of the comment lines that are too long.
 fn long_comments(path: &str, text: &str) -> Vec<String> {
     text.lines()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::imports::Sources;
-use crate::{arrow_complaints, arrows, circles, long_comments, test_names, wire_names};
+use crate::{arrow_complaints, arrows, circles, debug_texts, long_comments, test_names, wire_names};
 
 /// A crate `demo` of `a` (with a child `inner`), `b` and `c`, with extra text in some files.
 fn demo(extra: &[(&str, &str)]) -> Sources {
@@ -41,7 +41,7 @@ const STYLES: [(&str, &str); 18] = [
     ("mod", "use crate::*; fn f(_: B) {}"),
     ("mod", "pub(crate) use crate::b::*;"),
     ("mod", "fn f() -> crate::b::B { todo!() }"),
-    ("mod", "fn f() { use super::{b}; b::deep::run(); }"),
+    ("mod", "fn f() { use super::{debug_texts, b}; b::deep::run(); }"),
     ("mod", "impl Iterator for crate::b::B {}"),
     ("mod", "fn f() { let _ = Vec::<crate::b::B>::new(); }"),
     ("mod", "fn f() { println!(\"{}\", crate::b::NAME); }"),
@@ -200,4 +200,21 @@ fn long_comments_and_names_are_found() {
                 proptest! { #[test] fn three(x in 0..1) {} }";
     test_names(text.parse().expect("tokens"), &mut names);
     assert_eq!(names, ["one", "two", "three"]);
+}
+
+#[test]
+fn debug_texts_in_logs_are_found() {
+    let text = r#"fn f() {
+        info!(rate = ?a.b(), "one");
+        tracing::warn!(?rate, "two");
+        if so { error!("three {rate:?}"); }
+        info!(rate = f()?, %other, "four");
+        debug!(?rate, "five");
+    }"#;
+    let mut found = Vec::new();
+    debug_texts(text.parse().expect("tokens"), &mut found);
+    assert_eq!(found.len(), 3, "{found:?}");
+    for (found, word) in found.iter().zip(["one", "two", "three"]) {
+        assert!(found.contains(word), "{found}");
+    }
 }

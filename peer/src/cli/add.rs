@@ -8,12 +8,13 @@ use proto::RemoteError;
 use proto::client::ControlClient;
 use proto::messages::control::{Add, AddStream, SessionStatus};
 use shared::ErrorCode;
-use shared::model::{FragmentLength, Name, ReplicationTarget};
+use shared::model::{FileMetadata, FragmentLength, Name, ReplicationTarget};
 
 use super::context::Context;
 use super::flags::{EntryRules, Globs};
 use super::plan;
 use super::standard_streams::{self, StdinFailure};
+use crate::collection::scan::metadata_of;
 use crate::terminal::adding::{AddEvents, Wait, follow};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::paths::{file_to_add, is_standard, name_of, off_thread, shown};
@@ -95,6 +96,7 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         return Err(Failure::new(Exit::Unreachable, words::cannot_wait_offline(shown)));
     }
     plan::warn_of_few_peers(context, &node, &name, context.options.replicas).await;
+    let file = (is_file && !args.update && !is_standard(&path)).then(|| path.clone());
     let add = Add {
         path,
         name: name.clone(),
@@ -118,6 +120,14 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
     };
     if let Ok(added) = &followed {
         plan::tell_other_fragments(context, added.fragment_length, &shown);
+        if let (Some(file), Some(binding)) = (file, &added.binding) {
+            // A name that was bound to these bytes before is as it was.
+            let there = off_thread(move || metadata_of(&file)).await?;
+            let attributes = |of: &Option<FileMetadata>| of.as_ref().map(FileMetadata::attributes);
+            if there.is_some() && attributes(&there) != attributes(&binding.metadata) {
+                context.out.note(&words::metadata_stay(&name, &shown));
+            }
+        }
     }
     followed
         .map(drop)

@@ -55,6 +55,11 @@ enum Verb {
     Once(Command),
     #[command(flatten)]
     SelfCommand(SelfCommand),
+    /// Show this help, or that of a command
+    Help {
+        /// The command
+        command: Vec<OsString>,
+    },
 }
 
 /// A command that does one thing and ends.
@@ -209,11 +214,15 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
         node: outer,
         verb,
     } = Cli::from_arg_matches(&matches)?;
+    if let Some(Verb::Help { command }) = verb {
+        let asked = command.into_iter().chain(["--help".into()]);
+        return read(std::iter::once("peer".into()).chain(asked));
+    }
     let none = NodeFlags::default();
     let inner = match &verb {
         Some(Verb::Serve(node)) => Some(node),
         Some(Verb::Once(command)) => command.node(),
-        Some(Verb::SelfCommand(_)) | None => Some(&none),
+        Some(Verb::SelfCommand(_) | Verb::Help { .. }) | None => Some(&none),
     };
     match inner {
         Some(inner) if outer == none || *inner == none => {}
@@ -222,7 +231,8 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
         None => return Err(misplaced(words::never_runs_a_node())),
     }
     let action = match verb {
-        None => Action::Menu,
+        // Its help was shown.
+        None | Some(Verb::Help { .. }) => Action::Menu,
         Some(Verb::Serve(_)) => Action::Serve,
         Some(Verb::Once(command)) => Action::Once(Box::new(command)),
         Some(Verb::SelfCommand(command)) => Action::SelfCommand(command),

@@ -142,7 +142,7 @@ mod tests {
             ("add x --replicas", "falta el valor de '--replicas <N>'"),
             (
                 "maintenance up",
-                "'up' no vale para '<ON|OFF>'; puede ser on, off",
+                "'up' no vale para '[ON|OFF]'; puede ser on, off",
             ),
             (
                 "remove a//b",

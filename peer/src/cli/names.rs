@@ -11,7 +11,7 @@ use shared::{Coded as _, ErrorCode};
 use super::context::Context;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::asked_name;
-use crate::terminal::{listing, show};
+use crate::terminal::{held, listing, show};
 use crate::values::name_of;
 use crate::{json, words};
 
@@ -78,8 +78,8 @@ async fn local_list(context: &Context<'_>) -> Result<(), Failure> {
     if contents.is_empty() {
         context.out.note(words::node_holds_nothing());
     } else {
-        context.out.table(&show::contents(&contents));
-        for line in show::refused(&contents) {
+        context.out.table(&held::contents(&contents));
+        for line in held::refused(&contents) {
             context.out.line(&line);
         }
     }

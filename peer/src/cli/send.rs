@@ -2,7 +2,8 @@
 //! cluster.
 //!
 //! `send` publishes under a name of its own, `sent/RANDOM/NAME`, and removes that name when it ends: after
-//! `--for`, or when it is interrupted. Nothing stays behind without `--keep`, unless `send` is killed.
+//! `--for`, or when it is interrupted. The node removes the name of a `send` that is killed, at the latest at
+//! its next start, so nothing stays behind without `--keep`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use proto::messages::Remove;
 use proto::messages::control::{Add, AddEvent, EntryPoint, SessionStatus};
 use shared::json::{SendLine, millis};
 use shared::model::{Binding, ContentRef, Name, ReplicationTarget, format_duration, parse_duration};
+use shared::{Coded as _, ErrorCode};
 
 use super::add::{begin, no_entries, source};
 use super::context::Context;
@@ -109,11 +111,10 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
         rules: args.rules.into(),
     };
     let binding = publish(context, &client, add, &shown).await?;
-    if !args.keep {
-        let name = binding.name.clone();
-        let expected = Some(binding.revision);
-        context.remove_at_the_end(client, Remove { name, expected });
-    }
+    let node_ends = match args.keep {
+        true => None,
+        false => Some(pass(context, client, &binding).await?),
+    };
     let ticket = Ticket {
         entry,
         content: binding.content,
@@ -127,17 +128,48 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
         for_ms: (!args.keep).then(|| millis(args.length)),
     });
     explain(context, &ticket, &binding);
-    if args.keep {
+    let Some(node_ends) = node_ends else {
         return Ok(());
-    }
+    };
     context.set_last_words(words::no_longer_received(&ticket.name));
     let length = format_duration(args.length);
     context.out.note(&words::can_be_received(length));
-    tokio::time::sleep(args.length).await;
+    tokio::select! {
+        () = tokio::time::sleep(args.length) => {}
+        () = node_ends => {
+            let why = words::node_of_send_ended(&ticket.name);
+            return Err(Failure::new(Exit::Unreachable, why));
+        }
+    }
     context.out.json(&SendLine::Done {
         name: binding.name.to_string(),
     });
     Ok(())
+}
+
+/// Has the name removed when the command ends: by the command and, should it be killed, by the node. The
+/// returned future keeps the name, and completes when the node ends. An older node cannot do that.
+async fn pass(
+    context: &Context<'_>,
+    client: ControlClient,
+    binding: &Binding,
+) -> Result<impl Future<Output = ()> + use<>, Failure> {
+    let remove = Remove {
+        name: binding.name.clone(),
+        expected: Some(binding.revision),
+    };
+    let passing = match client.remove_after(&remove).await {
+        Ok(passing) => Some(passing),
+        Err(error) if error.code() == ErrorCode::Unimplemented => None,
+        Err(error) => return Err(Failure::of(words::send(&binding.name), &error)),
+    };
+    context.remove_at_the_end(client, remove);
+    Ok(async move {
+        match passing {
+            Some(mut passing) => drop(passing.next().await),
+            None => std::future::pending().await,
+        }
+    })
 }
 
 /// Returns the entry point through which the other machine enters the network.
@@ -232,5 +264,12 @@ pub(super) async fn receive(context: &Context<'_>, args: ReceiveArgs) -> Result<
         dry_run: false,
         globs: Globs::default(),
     };
-    get::fetch(context, get, Some(name.file_name().to_owned()), Some(entry)).await
+    let fetched = get::fetch(context, get, Some(name.file_name().to_owned()), Some(entry)).await;
+    fetched.map_err(|failure| match failure.has_code(ErrorCode::NotFound) {
+        true => {
+            let why = words::cannot(words::receive(&name), words::line_has_expired());
+            Failure::new(Exit::NotFound, why)
+        }
+        false => failure,
+    })
 }

@@ -54,10 +54,10 @@ const MAINTENANCE: Duration = Duration::from_secs(30 * 60);
 /// Arguments of `peer maintenance`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub struct MaintenanceArgs {
-    /// Whether the maintenance begins or ends
-    pub switch: Switch,
+    /// Whether the maintenance begins or ends; without it, the state of the peer is shown
+    pub switch: Option<Switch>,
     /// The maintenance ends by itself after this time, at most a day [default: 30m]
-    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, requires = "switch")]
     pub length: Option<Duration>,
 }
 
@@ -175,7 +175,10 @@ pub(super) async fn set_target(
 }
 
 pub(super) async fn maintenance(context: &Context<'_>, args: MaintenanceArgs) -> Result<(), Failure> {
-    let wish = match (args.switch, args.length) {
+    let Some(switch) = args.switch else {
+        return show_mode(context).await;
+    };
+    let wish = match (switch, args.length) {
         (Switch::On, length) => RequestedMode::Maintenance(length.unwrap_or(MAINTENANCE)),
         (Switch::Off, None) => RequestedMode::Active,
         (Switch::Off, Some(_)) => {
@@ -187,6 +190,19 @@ pub(super) async fn maintenance(context: &Context<'_>, args: MaintenanceArgs) ->
     let mode = mode.map_err(|error| Failure::of(words::change_mode(), &error))?;
     context.out.json(&ModeReport::from(mode));
     context.out.line(&show::mode(mode, context.clock.now()));
+    Ok(())
+}
+
+/// Shows whether the peer is in maintenance, and how to change it.
+async fn show_mode(context: &Context<'_>) -> Result<(), Failure> {
+    let node = context.require().await?;
+    let Some(mode) = listing::own_mode(&node.client, &node.status).await else {
+        let why = words::cannot(words::tell_the_mode(), words::no_tracker_tells());
+        return Err(Failure::new(Exit::Unreachable, why));
+    };
+    context.out.json(&ModeReport::from(mode));
+    context.out.line(&show::mode(mode, context.clock.now()));
+    context.out.note(words::on_begins_off_ends());
     Ok(())
 }
 

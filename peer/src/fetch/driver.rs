@@ -6,11 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::dial;
 use shared::model::{
     BLOCK_LENGTH, ByteRate, FaultKind, FetchSource, FetchSourceState, FetchStanding, FragmentIndex,
     FragmentSet, Manifest, PeerId, Source, Timestamp, Waiting,
 };
 use shared::runtime::OnExit;
+use shared::{Coded as _, ErrorCode};
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
@@ -225,9 +227,11 @@ impl Driver {
                 }
             }
             Report::Unreached(source, error) => {
+                let cause = dial::cause(&error);
+                let is_foreign = error.code() == ErrorCode::Unimplemented;
                 // Once for each time that it was in reach.
-                if self.sources.unreached(source, &error) {
-                    self.context.finder.report_unreached(source, &error);
+                if self.sources.unreached(source, (!is_foreign).then_some(&cause)) {
+                    self.context.finder.report_unreached(source, &cause);
                 }
                 self.give_way(source);
                 self.connect(false);
@@ -329,7 +333,7 @@ impl Driver {
                 missing: summary.pending,
                 tried: self.sources.tried(),
                 waited,
-                reason: waiting_for(&summary, &self.sources.failures())
+                reason: waiting_for(&summary, self.sources.failures())
                     .map_or_else(|| "the sources are too slow".to_owned(), |why| why.to_string()),
             }),
             _ => Ok(()),
@@ -578,9 +582,10 @@ impl Driver {
         if comes || summary.pending == 0 {
             return self.speeds.complaint(self.remaining());
         }
-        let failures = self.sources.failures();
-        if summary.unsourced > 0 && !failures.is_empty() {
-            return Some(Waiting::Unreached(failures));
+        if summary.unsourced > 0
+            && let Some(failures) = self.sources.failures()
+        {
+            return Some(failures);
         }
         let is_connecting = |source: &&FetchSource| source.state == FetchSourceState::Connecting;
         let connecting = from.iter().filter(is_connecting).count();

@@ -45,8 +45,8 @@ pub struct Fetched {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Circumstances {
     pub(super) summary: SchedulerSummary,
-    /// Failures to dial sources, in words.
-    pub(super) unreached: String,
+    /// Failures to reach sources.
+    pub(super) unreached: Option<Waiting>,
     /// The limit on downloads, when it has held requests up lately.
     pub(super) limit: Option<ByteRate>,
     /// Bytes that all fetches together may have asked for, when others have taken them all.
@@ -64,7 +64,7 @@ impl Circumstances {
             return Vec::new();
         }
         let all = [
-            waiting_for(&self.summary, &self.unreached),
+            waiting_for(&self.summary, self.unreached),
             self.memory.map(Waiting::Memory),
             self.is_disk_behind.then_some(Waiting::Disk),
             self.limit.map(Waiting::Limit),
@@ -79,12 +79,12 @@ impl Circumstances {
 }
 
 /// Returns the reason for which the sources deliver nothing, or not everything.
-pub(super) fn waiting_for(summary: &SchedulerSummary, unreached: &str) -> Option<Waiting> {
+pub(super) fn waiting_for(summary: &SchedulerSummary, unreached: Option<Waiting>) -> Option<Waiting> {
     let missing = summary.pending.saturating_sub(summary.in_flight);
     if summary.pending == 0 {
         None
-    } else if summary.unsourced > 0 && !unreached.is_empty() {
-        Some(Waiting::Unreached(unreached.to_owned()))
+    } else if summary.unsourced > 0 && unreached.is_some() {
+        unreached
     } else if summary.unsourced > 0 && summary.unsourced == summary.pending {
         Some(Waiting::NoSource)
     } else if summary.unsourced > 0 {
@@ -106,7 +106,7 @@ pub(super) fn standstill(summary: &SchedulerSummary, connecting: u32) -> Option<
         // Their holdings are not known yet.
         return Some(Waiting::Connecting(connecting));
     }
-    waiting_for(summary, "").or(Some(Waiting::SourcesSilent(summary.serving.max(1))))
+    waiting_for(summary, None).or(Some(Waiting::SourcesSilent(summary.serving.max(1))))
 }
 
 #[cfg(test)]
@@ -191,7 +191,7 @@ mod tests {
                 None,
             ),
         ] {
-            let told = waiting_for(&summary, "").map(|waiting| waiting.to_string());
+            let told = waiting_for(&summary, None).map(|waiting| waiting.to_string());
             assert_eq!(told.as_deref(), words, "{summary:?}");
         }
         let summary = SchedulerSummary {
@@ -199,7 +199,8 @@ mod tests {
             sources: 0,
             ..summary
         };
-        let told = waiting_for(&summary, "10.0.0.7:5: connection refused").expect("a reason");
+        let unreached = "10.0.0.7:5: connection refused".to_owned();
+        let told = waiting_for(&summary, Some(Waiting::Unreached(unreached))).expect("a reason");
         assert_eq!(told.code(), ReasonCode::Unreachable);
         assert_eq!(
             told.to_string(),
@@ -219,7 +220,7 @@ mod tests {
         };
         let all = Circumstances {
             summary,
-            unreached: String::new(),
+            unreached: None,
             limit: ByteRate::new(1 << 20),
             memory: Some(64 << 20),
             is_disk_behind: true,

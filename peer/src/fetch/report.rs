@@ -1,5 +1,6 @@
 //! Messages to a session from its connections, requests and searches.
 
+use proto::RemoteError;
 use shared::model::{PeerId, Source};
 
 use super::request::Outcome;
@@ -12,8 +13,8 @@ pub(super) enum Report {
     Event(Event),
     /// A request ended; every request reports its end once, under its number.
     Ended { number: u64, outcome: Outcome },
-    /// A source could not be dialled, for this reason.
-    Unreached(PeerId, String),
+    /// A source could not be reached, for this reason.
+    Unreached(PeerId, RemoteError),
     /// A connection to a source ended by itself.
     Disconnected(PeerId),
     /// Peers that may be sources.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use proto::client::{Availability, TransferClient};
-use proto::dial;
 use shared::model::{Manifest, PeerId};
 use shared::runtime::Backoff;
 use shared::{Coded as _, ErrorCode};
@@ -83,9 +82,11 @@ impl SourceFollower {
                 }
                 Err(error) => {
                     debug!(peer = %self.source, %error, "cannot follow a source");
-                    if matches!(error.code(), ErrorCode::Unavailable | ErrorCode::DeadlineExceeded) {
-                        self.send(Report::Unreached(self.source, dial::cause(&error)))
-                            .await;
+                    if matches!(
+                        error.code(),
+                        ErrorCode::Unavailable | ErrorCode::DeadlineExceeded | ErrorCode::Unimplemented
+                    ) {
+                        self.send(Report::Unreached(self.source, error)).await;
                     }
                     self.report(Event::Left { source: self.source }).await;
                     failures += 1;

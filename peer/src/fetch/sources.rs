@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::client::TransferClient;
-use shared::model::{FetchSource, FetchSourceState, HostPort, PeerId, Source, Timestamp, Zone};
+use shared::model::{FetchSource, FetchSourceState, HostPort, PeerId, Source, Timestamp, Waiting, Zone};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -71,6 +71,14 @@ struct Given {
     is_heard: bool,
 }
 
+/// Failure to reach a peer.
+#[derive(Debug)]
+struct Unreached {
+    address: HostPort,
+    /// None when something answers there that is no peer of this version.
+    error: Option<String>,
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Sources {
@@ -83,8 +91,8 @@ pub(super) struct Sources {
     tried: BTreeSet<PeerId>,
     /// Part that each peer has given, of those that delivered a fragment or were connected.
     given: BTreeMap<PeerId, Given>,
-    /// Peers that could not be dialled, with their addresses and the errors.
-    unreached: BTreeMap<PeerId, String>,
+    /// Peers that could not be dialled, or are none.
+    unreached: BTreeMap<PeerId, Unreached>,
     last_find: Option<Timestamp>,
     /// Number of searches: they are frequent at first, when a swarm comes together, and then less and less.
     finds: u32,
@@ -372,13 +380,16 @@ impl Sources {
         }
     }
 
-    /// Notes that a source could not be dialled; returns whether that is news.
-    pub(super) fn unreached(&mut self, source: PeerId, error: &str) -> bool {
+    /// Notes that a source could not be dialled, with the error, or is no peer; returns whether that is news.
+    pub(super) fn unreached(&mut self, source: PeerId, error: Option<&str>) -> bool {
         let Some(connected) = self.connected.get(&source) else {
             return false;
         };
-        let text = format!("{}: {error}", connected.address);
-        self.unreached.insert(source, text).is_none()
+        let unreached = Unreached {
+            address: connected.address.clone(),
+            error: error.map(str::to_owned),
+        };
+        self.unreached.insert(source, unreached).is_none()
     }
 
     /// Notes that a source was reached.
@@ -397,11 +408,18 @@ impl Sources {
         }
     }
 
-    /// Returns some failures to dial sources, in words; empty when there are none.
-    pub(super) fn failures(&self) -> String {
+    /// Returns some failures to reach sources; none when there are none. Those that could not be dialled come
+    /// before those that are no peers: they may be back in a moment.
+    pub(super) fn failures(&self) -> Option<Waiting> {
         const LISTED: usize = 3;
-        let listed: Vec<_> = self.unreached.values().take(LISTED).map(String::as_str).collect();
-        listed.join(", ")
+        let listed = |all: Vec<String>| (!all.is_empty()).then(|| all.join(", "));
+        let all = || self.unreached.values();
+        let dialled =
+            all().filter_map(|failed| Some(format!("{}: {}", failed.address, failed.error.as_ref()?)));
+        let others = all().filter(|failed| failed.error.is_none());
+        let unreached = listed(dialled.take(LISTED).collect()).map(Waiting::Unreached);
+        let foreign = others.map(|failed| failed.address.to_string());
+        unreached.or_else(|| listed(foreign.take(LISTED).collect()).map(Waiting::Foreign))
     }
 
     /// Number of peers that were tried.

@@ -58,26 +58,23 @@ impl Menu<'_> {
             self.console.say(words::holds_nothing());
             return Ok(());
         }
-        let names = mine.iter().filter_map(|content| content.name.as_ref());
-        let names: Vec<String> = names.map(ToString::to_string).collect();
+        let names: Vec<Vec<String>> = mine.iter().map(|content| screen::names_of(content)).collect();
         let (columns, most) = (self.console.columns(), names.len().min(MAX_NUMBERED));
-        let lines = mine.iter().zip(&names).take(most).map(|(content, name)| {
+        let told: Vec<String> = names.iter().map(|names| names.join(", ")).collect();
+        let lines = mine.iter().zip(&told).take(most).map(|(content, name)| {
             let length = content.collection.map_or(content.length, |(length, _)| length);
-            (name.as_str(), ByteCount::new(length).to_string())
+            let length = ByteCount::new(length);
+            // Its id tells an entry from another one with its name.
+            let is_one_of_several = told.iter().filter(|other| *other == name).nth(1).is_some();
+            let length = match is_one_of_several {
+                true => format!("{length}  {}", content.content.short()),
+                false => length.to_string(),
+            };
+            (name.as_str(), length)
         });
         self.console.say_as_it_is(&screen::numbered(lines, columns));
-        let read = |line: &str| {
-            let text = line.trim().trim_end_matches('/');
-            let named = || names.iter().position(|name| name == text);
-            match text {
-                "" => Ok(None),
-                text => match answer::pick(text, most).or_else(named) {
-                    Some(at) => Ok(Some(at)),
-                    None => Err(words::not_on_my_list(format_args!("{text:?}"))),
-                },
-            }
-        };
-        let completes = Completes::Names(names.clone());
+        let read = |line: &str| answer::chosen(line, &names, most);
+        let completes = Completes::Names(names.concat());
         let chosen = self
             .answered(words::ask_to_forget(), &completes, read)
             .await

@@ -129,6 +129,29 @@ pub fn name(line: &str, default: Option<&Name>) -> Result<Name, String> {
     }
 }
 
+/// Reads the choice of one of several entries, each with its names, of which the first `most` have numbers: a
+/// number, or a name that one entry has; none when the line is empty.
+///
+/// # Errors
+/// The text to show.
+pub fn chosen(line: &str, names: &[Vec<String>], most: usize) -> Result<Option<usize>, String> {
+    let text = line.trim().trim_end_matches('/');
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Some(at) = pick(text, most) {
+        return Ok(Some(at));
+    }
+    let named = |at: &usize| names[*at].iter().any(|name| name == text);
+    let mut named = (0..names.len()).filter(named);
+    let quoted = format!("{:?}", shortened(text, MAX_SHOWN));
+    match (named.next(), named.next()) {
+        (Some(at), None) => Ok(Some(at)),
+        (Some(_), Some(_)) => Err(words::several_are_called(quoted)),
+        (None, _) => Err(words::not_on_my_list(quoted)),
+    }
+}
+
 /// An answer to the list of transfers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
@@ -279,6 +302,25 @@ mod tests {
         assert_eq!(pick(" 3 ", 3), Some(2));
         for line in ["0", "4", "-1", "", "x", "99999999999999999999"] {
             assert_eq!(pick(line, 3), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_several_entries_have_is_asked_about() {
+        let names = [&["a"][..], &["x", "b"], &["a"], &["c"]];
+        let names = names.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        let chosen = |line: &str| chosen(line, &names, 3);
+        assert_eq!(chosen(" "), Ok(None));
+        assert_eq!(chosen("3"), Ok(Some(2)));
+        assert_eq!(chosen("b/"), Ok(Some(1)));
+        assert_eq!(chosen("c"), Ok(Some(3)), "it has no number");
+        for (line, told) in [
+            ("a", "several entries are called \"a\""),
+            ("4", "is not on my list"),
+            ("d", "is not on my list"),
+        ] {
+            let complaint = chosen(line).expect_err(line);
+            assert!(complaint.contains(told), "{complaint}");
         }
     }
 }

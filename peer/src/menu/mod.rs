@@ -143,6 +143,10 @@ impl<'a> Menu<'a> {
         self.console.say(&screen::banner(&status, self.is_own, columns));
         self.console.say("");
         self.begin_in_network(&status.session).await;
+        let is_offline = |status: &Status| status.session == SessionStatus::Offline;
+        if self.current_status().await.as_ref().is_some_and(is_offline) {
+            self.console.say(words::in_no_network());
+        }
         let mut interrupted = None;
         while !self.console.is_over() {
             let status = self.current_status().await;

@@ -4,6 +4,7 @@ use proto::messages::control::{LocalContent, LocalRole, SessionStatus, Status};
 use shared::model::{ByteCount, ContentState, Location};
 
 use super::choice::Choice;
+use crate::terminal::held;
 use crate::terminal::output::one_line;
 use crate::terminal::show;
 use crate::terminal::table::shortened;
@@ -95,8 +96,7 @@ pub fn found(location: &Location) -> String {
     let place = words::found_where(
         words::peers(location.holder_count.into()),
         words::content_state(health.state),
-        health.fewest,
-        words::replicas(health.target.get().into()),
+        words::fewest_replicas(health),
     );
     if health.fragments == 0 {
         let what = words::found_empty(binding.revision);
@@ -139,6 +139,16 @@ pub fn mine(contents: &[LocalContent]) -> Vec<&LocalContent> {
     mine
 }
 
+/// Returns the names under which the user knows a content.
+#[must_use]
+pub fn names_of(content: &LocalContent) -> Vec<String> {
+    let names: Vec<_> = content.names.iter().map(|known| known.name.to_string()).collect();
+    match names.is_empty() {
+        true => content.name.iter().map(ToString::to_string).collect(),
+        false => names,
+    }
+}
+
 /// Returns the user's list, and a line about what is kept for others.
 #[must_use]
 pub fn my_list(contents: &[LocalContent], columns: usize) -> String {
@@ -146,8 +156,8 @@ pub fn my_list(contents: &[LocalContent], columns: usize) -> String {
     let mut text = if mine.is_empty() {
         words::holds_nothing().to_owned()
     } else {
-        let refused = show::refused(mine.iter().copied());
-        let table = show::mine(&mine).render_within(columns);
+        let refused = held::refused(mine.iter().copied());
+        let table = held::mine(&mine).render_within(columns);
         [vec![table], refused].concat().join("\n")
     };
     let others = contents

@@ -38,8 +38,8 @@ use listening::Listening;
 use crate::blocking::try_blocking;
 use crate::fetch::{Fetcher, Limits};
 use crate::identity::{self, Identity, RebuiltNode, Renewed};
-use crate::operations::Node;
 use crate::operations::outputs::Outputs;
+use crate::operations::{Node, passing};
 use crate::orders::Assignments;
 use crate::publisher::Publisher;
 use crate::rpc::{ControlService, DirectoryService, TransferService};
@@ -345,8 +345,10 @@ fn transfer_service(
 }
 
 /// Starts to answer other peers, the node's own commands, and HTTP, on one port. Its listeners
-/// share one door, which keeps places for this machine.
+/// share one door, which keeps places for this machine. Names that earlier runs left are looked for before
+/// new ones can come.
 async fn serve(listening: Listening, transfer: TransferService, node: Arc<Node>) {
+    passing::withdraw_left(&node).await;
     let services = Services::new().add(transfer.into_server()).await;
     let services = services.add(ControlService::server(Arc::clone(&node))).await;
     let directory = DirectoryService::server(node.network.clone(), node.identity.peer());

@@ -75,13 +75,15 @@ pub(crate) async fn forget(
         None => released(node, content).await.err(),
         Some(first) => {
             let left = ByteCount::new(freed(node));
-            let text =
-                format!("not all {count} contents of the directory can go ({left} became free): {first}");
-            Some(Failure::new(ErrorCode::FailedPrecondition, text))
+            Some(first.context(format!(
+                "not all {count} contents of the directory can go ({left} became free)"
+            )))
         }
     };
     match refusal {
         None => Ok((content, freed(node))),
+        // A disk that is full lets nothing go by force either.
+        Some(full) if full.code() == ErrorCode::Exhausted => Err(full),
         Some(refusal) => {
             let text = format!("{refusal}; --force forgets it all the same");
             Err(Failure::new(ErrorCode::FailedPrecondition, text))
@@ -121,6 +123,7 @@ async fn released(node: &Node, content: ContentId) -> Result<(), Failure> {
         Some(_) => {}
     }
     let mut changes = node.store.subscribe();
+    let mut kept = node.assignments.kept();
     let mut delay = None;
     let asking = async {
         loop {
@@ -138,7 +141,12 @@ async fn released(node: &Node, content: ContentId) -> Result<(), Failure> {
             }
             delay = None;
             // An order that crossed an announce was refused, and an order may be lost with its session.
-            let gone = is_gone(node, content, &mut changes);
+            let gone = async {
+                tokio::select! {
+                    gone = is_gone(node, content, &mut changes) => gone,
+                    failure = stays(content, &mut kept) => Err(failure),
+                }
+            };
             if let Ok(is_gone) = tokio::time::timeout(RELEASE_WAIT, gone).await {
                 return is_gone;
             }
@@ -166,6 +174,18 @@ async fn is_gone(
         // Any change, and any number of missed ones, may be of this content.
         if changes.recv().await == Err(RecvError::Closed) {
             return Err(Failure::new(ErrorCode::Cancelled, "the node is stopping"));
+        }
+    }
+}
+
+/// Waits until this node cannot carry out an order to drop the content, and returns the reason.
+async fn stays(content: ContentId, kept: &mut broadcast::Receiver<(ContentId, Failure)>) -> Failure {
+    loop {
+        match kept.recv().await {
+            Ok((other, failure)) if other == content => return failure,
+            // Of one that was missed the tracker is asked again.
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return std::future::pending().await,
         }
     }
 }

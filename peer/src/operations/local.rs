@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proto::messages::control::{
-    LimitChange, LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified,
+    LimitChange, LocalContent, LocalName, LocalRole, RateLimits, SetLimits, Status, Verified,
 };
 use proto::messages::{Remove, Rename};
-use shared::model::{Binding, ContentId, ContentRef, FragmentSet, Name, PinWish, Revision, RevisionEntry};
+use shared::model::{
+    Binding, ByteRate, ContentId, ContentRef, FragmentSet, Name, PinWish, Revision, RevisionEntry,
+};
 use shared::settings::{InForce, Origin};
 use shared::{Coded as _, ErrorCode, Failure};
 use tracing::info;
@@ -98,13 +100,17 @@ pub(crate) fn settings(node: &Node) -> InForce {
         ("upload_limit", limits.upload),
         ("download_limit", limits.download),
     ] {
-        let said = settings.get(key).and_then(|(text, _)| text.parse().ok());
-        if said != rate {
-            let text = rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
-            settings.insert(key.to_owned(), (text, Origin::Command));
+        let before = settings.get(key).and_then(|(text, _)| text.parse().ok());
+        if before != rate {
+            settings.insert(key.to_owned(), (said(rate), Origin::Command));
         }
     }
     in_force
+}
+
+/// Returns a limit as its setting has it.
+fn said(rate: Option<ByteRate>) -> String {
+    rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string())
 }
 
 /// Changes the rates at which the node may transfer, and returns them.
@@ -120,7 +126,11 @@ pub(crate) fn set_limits(node: &Node, set: SetLimits) -> RateLimits {
         }
     }
     let now = limits(node);
-    info!(upload = ?now.upload, download = ?now.download, "limits changed");
+    info!(
+        upload = said(now.upload),
+        download = said(now.download),
+        "limits changed"
+    );
     now
 }
 
@@ -164,12 +174,21 @@ pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
                 },
                 is_pending,
                 absence: entry.away.map(|away| away.absence),
+                names: publications.iter().filter_map(local_name).collect(),
+                files: store.users_files(content)?,
                 refused: publications.iter().filter_map(reason).collect(),
             })
         };
         entries.into_iter().map(local).collect::<Result<_, StoreError>>()
     })
     .await
+}
+
+fn local_name(publication: &Publication) -> Option<LocalName> {
+    publication.is_name().then(|| LocalName {
+        name: publication.name.clone(),
+        is_pending: publication.is_pending(),
+    })
 }
 
 /// The parts of a directory, the bytes of its files, and about how many of them are held.

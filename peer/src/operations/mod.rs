@@ -20,6 +20,7 @@ pub(crate) mod get;
 pub(crate) mod ingest;
 pub(crate) mod local;
 pub(crate) mod outputs;
+pub(crate) mod passing;
 pub(crate) mod plan;
 pub(crate) mod reader;
 pub(crate) mod report;

@@ -24,7 +24,7 @@ use super::forward;
 use crate::operations::access::{Access, AccessRule, Denied};
 use crate::operations::report::Events;
 use crate::operations::{
-    Node, add, collection, extent, feed, forget, get, local, plan, standard_streams, upkeep, values,
+    Node, add, collection, extent, feed, forget, get, local, passing, plan, standard_streams, upkeep, values,
 };
 
 /// The service; cheap to clone.
@@ -123,6 +123,7 @@ impl Control for ControlService {
     type EntriesStream = EventStream<v1::EntriesReply>;
     type EventsStream = EventStream<v1::EventsReply>;
     type VerifyStream = EventStream<v1::VerifyEvent>;
+    type RemoveAfterStream = EventStream<v1::RemoveAfterEvent>;
 
     async fn status(&self, request: Request<v1::StatusRequest>) -> Result<Response<v1::StatusReply>, Status> {
         self.admit(&request, Access::Read)?;
@@ -223,6 +224,16 @@ impl Control for ControlService {
         let removed = local::remove(&self.node, &remove).await;
         reply(removed.map(|revision| v1::RemoveReply {
             revision: revision.get(),
+        }))
+    }
+
+    async fn remove_after(
+        &self,
+        request: Request<v1::RemoveRequest>,
+    ) -> Result<Response<Self::RemoveAfterStream>, Status> {
+        let remove = self.decode(request, Access::Change)?;
+        Ok(self.start("remove-after", |node, events| async move {
+            passing::keep(&node, remove, &events).await
         }))
     }
 

@@ -334,7 +334,7 @@ fn target_not_met(name: &Name, added: Option<&Added>, wait: Option<Wait>) -> Fai
             health.fragments_at_target,
             health.fragments,
             words::replicas(health.target.get().into()),
-            health.fewest,
+            words::fewest_replicas(health),
         ),
         Some(Added { binding: Some(_), .. }) => words::published_unknown().to_owned(),
         _ => words::shared_unpublished().to_owned(),

@@ -9,9 +9,9 @@ use proto::RemoteError;
 use proto::client::{ControlClient, Program, identify};
 use proto::listen::has_address;
 use proto::messages::control::{EntryPoint, SessionStatus, Status};
-use shared::Coded as _;
 use shared::model::HostPort;
 use shared::runtime::Tasks;
+use shared::{Coded as _, ErrorCode};
 
 use super::exit::{Exit, Failure};
 use crate::blocking::blocking;
@@ -264,6 +264,10 @@ async fn reach(address: &HostPort, token: Option<&str>) -> Result<Attached, Fail
         Ok(status) => Ok(Attached { client, status }),
         Err(error) => Err(match identify(address).await {
             Some(found) if found != Program::Peer => no_node(address, found),
+            // It runs, and says what is wrong with it.
+            _ if error.code() == ErrorCode::Unimplemented => {
+                Failure::of(words::reach_node_at(address), &error)
+            }
             _ => Failure::of(words::reach_node_at(address), &error).hint(words::check_that_it_runs()),
         }),
     }

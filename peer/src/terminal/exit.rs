@@ -107,7 +107,7 @@ impl From<ErrorCode> for Exit {
             ErrorCode::NotFound => Self::NotFound,
             ErrorCode::PermissionDenied => Self::NotAllowed,
             ErrorCode::Conflict | ErrorCode::FailedPrecondition | ErrorCode::Stale => Self::Conflict,
-            ErrorCode::Unavailable => Self::Unreachable,
+            ErrorCode::Unavailable | ErrorCode::Unimplemented => Self::Unreachable,
             ErrorCode::Corrupt => Self::Integrity,
             ErrorCode::Exhausted => Self::Full,
             ErrorCode::DeadlineExceeded => Self::TimedOut,
@@ -179,10 +179,16 @@ impl Failure {
         }
     }
 
+    /// Whether the error had this code.
+    #[must_use]
+    pub fn has_code(&self, code: ErrorCode) -> bool {
+        self.code == Some(code)
+    }
+
     /// Adds advice to a failure with this code.
     #[must_use]
     pub fn hint_for_code(self, code: ErrorCode, advice: &str) -> Self {
-        if self.code == Some(code) {
+        if self.has_code(code) {
             self.hint(advice)
         } else {
             self
@@ -192,7 +198,7 @@ impl Failure {
     /// Whether something is in the way that the user could have replaced.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        self.code == Some(ErrorCode::Conflict)
+        self.has_code(ErrorCode::Conflict)
     }
 
     /// The ending.

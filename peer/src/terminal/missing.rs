@@ -60,7 +60,7 @@ fn out_of_reach(location: &Location) -> Vec<String> {
     let live = all.filter(|peer| peer.state == PeerState::Live);
     let mut failures: Vec<_> = live
         .filter_map(|peer| peer.reach.failure())
-        .map(|failure| one_line(&format!("{}: {}", failure.address, failure.error)))
+        .map(|failure| one_line(&format!("{}: {}", failure.address, words::told(&failure.error))))
         .collect();
     failures.sort_unstable();
     failures.dedup();

@@ -12,6 +12,7 @@ pub mod adding;
 pub mod attach;
 pub mod exit;
 pub mod getting;
+pub mod held;
 pub mod listing;
 pub mod missing;
 pub mod output;

@@ -10,6 +10,7 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
 
+use indicatif::MultiProgress;
 use serde::Serialize;
 use shared::json::ErrorLine;
 
@@ -35,6 +36,8 @@ pub struct Output {
     is_terminal: bool,
     out: Mutex<Sink>,
     err: Mutex<Sink>,
+    /// Bars of operations under way.
+    bars: MultiProgress,
 }
 
 struct Sink {
@@ -88,6 +91,20 @@ impl Output {
             is_terminal,
             out: sink(Box::new(out)),
             err: sink(Box::new(err)),
+            bars: MultiProgress::new(),
+        }
+    }
+
+    /// The bars on the terminal.
+    pub(super) const fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// Takes the bars off the line that text is written to; they are drawn again below it. A terminal that is
+    /// gone shows neither.
+    fn clear_bars(&self) {
+        if self.liveness() == Liveness::Bar {
+            drop(self.bars.clear());
         }
     }
 
@@ -134,6 +151,7 @@ impl Output {
 
     /// Writes text on stdout unchanged and flushes it: prompts and screens.
     pub fn text(&self, text: &str) {
+        self.clear_bars();
         lock(&self.out).write(text.as_bytes());
     }
 
@@ -156,6 +174,7 @@ impl Output {
     /// Writes a remark on stderr; nothing with `--quiet` or JSON.
     pub fn note(&self, text: &str) {
         if !self.style.quiet && !self.style.json {
+            self.clear_bars();
             lock(&self.err).write(format!("{}\n", visible(text)).as_bytes());
         }
     }
@@ -163,6 +182,7 @@ impl Output {
     /// Writes a failure: a line on stderr and, with JSON, an object as the last line of stdout.
     pub fn failure(&self, failure: &Failure) {
         let message = one_line(&failure.to_string());
+        self.clear_bars();
         lock(&self.err).write(format!("peer: {message}\n").as_bytes());
         self.json(&ErrorLine::new(failure.exit().code(), message));
     }
@@ -302,6 +322,75 @@ pub(crate) mod tests {
                 assert_eq!(stderr.text(), format!("a remark\npeer: {message}\n"));
                 assert_eq!(stdout.text(), "");
             }
+        }
+    }
+
+    /// A terminal whose output, and that of its captured writer, is one text.
+    #[derive(Debug)]
+    struct Screen(Captured);
+
+    impl indicatif::TermLike for Screen {
+        fn width(&self) -> u16 {
+            80
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(&format!("{text}\n"))
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.clone().write_all(text.as_bytes())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            self.write_str("<cleared>")
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn text_leaves_no_bar_behind_on_its_line() {
+        use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+        let shown = Captured::default();
+        let out = Output::new(TEXT, true, shown.clone(), shown.clone());
+        let screen = ProgressDrawTarget::term_like(Box::new(Screen(shown.clone())));
+        out.bars().set_draw_target(screen);
+        let bar = out.bars().add(ProgressBar::no_length());
+        bar.set_style(ProgressStyle::with_template("{msg}").expect("a template"));
+        type Say = fn(&Output);
+        let says: [Say; 3] = [
+            |out| out.note("said"),
+            |out| out.line("said"),
+            |out| out.failure(&Failure::new(Exit::Done, "said")),
+        ];
+        for say in says {
+            bar.set_message("hashing");
+            bar.tick();
+            let before = shown.text().len();
+            assert!(shown.text().contains("hashing"), "{}", shown.text());
+            say(&out);
+            let text = shown.text();
+            let (room, _) = text[before..].split_once("said").expect("it is said");
+            assert!(room.contains("<cleared>"), "{text}");
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use shared::model::{ByteCount, FetchPhase, Timestamp, format_duration};
 use shared::runtime::Clock;
 
@@ -88,7 +88,7 @@ impl<'a> Progress<'a> {
         let shown = match out.liveness() {
             Liveness::Silent => Shown::Silent,
             Liveness::Lines => Shown::Lines(Pace::new(clock.now(), start.done)),
-            Liveness::Bar => Shown::Bar(spinner()),
+            Liveness::Bar => Shown::Bar(spinner(out)),
         };
         let begun = clock.now();
         let progress = Self {
@@ -159,6 +159,7 @@ impl Drop for Progress<'_> {
     fn drop(&mut self) {
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
+            self.out.bars().remove(bar);
         }
     }
 }
@@ -311,10 +312,10 @@ impl Rate {
     }
 }
 
-fn spinner() -> ProgressBar {
+fn spinner(out: &Output) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {wide_msg}");
     let style = style.expect("a template without anything from outside");
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let bar = out.bars().add(ProgressBar::no_length());
     let bar = bar.with_style(style.tick_chars("|/-\\ "));
     bar.enable_steady_tick(SPIN);
     bar

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::messages::control::{EntryKind, Listed, LocalContent, RateLimits, Scrub, SessionStatus, Status};
+use proto::messages::control::{EntryKind, Listed, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
     Absence, Binding, ByteCount, ByteRate, ContentState, DialFailure, DrainStatus, Durability, FragmentSet,
     Health, Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason,
@@ -11,7 +11,6 @@ use shared::model::{
 };
 
 use super::output::one_line;
-use super::progress::{Amount, percent};
 use super::table::Align::{Left, Right};
 use super::table::Table;
 use crate::words;
@@ -83,62 +82,6 @@ fn pins(pinned: &[Revision]) -> String {
     texts.join(",")
 }
 
-/// Returns the table of the contents that a node holds.
-#[must_use]
-pub fn contents(contents: &[LocalContent]) -> Table {
-    let mut table = Table::new(&[
-        (words::title_name(), Left),
-        (words::title_size(), Right),
-        (words::title_held(), Right),
-        (words::title_role(), Left),
-        ("ID", Left),
-        (words::title_where(), Left),
-    ]);
-    for content in contents {
-        let path = content.path.as_ref();
-        let place = path.map_or_else(
-            || words::in_the_store().to_owned(),
-            |path| one_line(&path.display().to_string()),
-        );
-        table.row([
-            content
-                .name
-                .as_ref()
-                .map_or_else(|| "-".to_owned(), ToString::to_string),
-            ByteCount::new(content.length).to_string(),
-            match content.fragments {
-                0 => "-".to_owned(),
-                all => format!("{}/{all}", content.fragments_held),
-            },
-            role(content).to_owned(),
-            content.content.short(),
-            place,
-        ]);
-    }
-    table
-}
-
-/// Returns the reason for which a node holds a content, or the state of its publication.
-fn role(content: &LocalContent) -> &'static str {
-    let is_shown = |(name, _): &(Name, String)| Some(name) == content.name.as_ref();
-    match content.is_pending {
-        _ if let Some(absence) = content.absence => words::absence(absence),
-        true => words::pending(),
-        false if content.refused.iter().any(is_shown) => words::refused(),
-        false => words::role(content.role),
-    }
-}
-
-/// Returns a line for each name that the tracker has refused.
-#[must_use]
-pub fn refused<'a>(contents: impl IntoIterator<Item = &'a LocalContent>) -> Vec<String> {
-    let of = |content: &'a LocalContent| content.refused.iter().map(move |refused| (content, refused));
-    let line = |(content, (name, reason)): (&LocalContent, &(Name, String))| {
-        words::name_refused(name, one_line(reason), content.content.short())
-    };
-    contents.into_iter().flat_map(of).map(line).collect()
-}
-
 /// Returns words such as `live, visitor, unreachable`.
 fn peer_state(peer: &PeerInfo) -> String {
     let reach = match peer.reach {
@@ -163,45 +106,10 @@ pub fn out_of_reach(peers: &[PeerInfo]) -> Vec<String> {
     let failed = peers.iter().filter(|peer| peer.state == PeerState::Live);
     let failed = failed.filter_map(|peer| Some((peer, peer.reach.failure()?)));
     let line = |(peer, failure): (&PeerInfo, &DialFailure)| {
-        words::dialled_in_vain(peer.id.short(), &failure.address, one_line(&failure.error))
+        let error = one_line(&words::told(&failure.error));
+        words::dialled_in_vain(peer.id.short(), &failure.address, error)
     };
     failed.map(line).collect()
-}
-
-/// Returns the table of the contents that a user has added and fetched; a directory is one row.
-#[must_use]
-pub fn mine(contents: &[&LocalContent]) -> Table {
-    let mut table = Table::new(&[
-        (words::title_name(), Left),
-        (words::title_size(), Right),
-        (words::title_held(), Right),
-        (words::title_role(), Left),
-        (words::title_where(), Left),
-    ]);
-    for content in contents {
-        let length = content.collection.map_or(content.length, |(length, _)| length);
-        let (held, all) = match content.collection {
-            Some((length, held)) => (held, length),
-            None => (content.fragments_held.into(), content.fragments.into()),
-        };
-        let name = content
-            .name
-            .as_ref()
-            .map_or_else(String::new, ToString::to_string);
-        let slash = if content.collection.is_some() { "/" } else { "" };
-        let part = percent(Amount::new(held, all));
-        table.row([
-            format!("{name}{slash}"),
-            ByteCount::new(length).to_string(),
-            format!("{part}%"),
-            role(content).to_owned(),
-            content.path.as_ref().map_or_else(
-                || words::in_the_store().to_owned(),
-                |path| one_line(&path.display().to_string()),
-            ),
-        ]);
-    }
-    table
 }
 
 /// Returns a sentence for each peer of whose data directory a copy was refused.
@@ -284,7 +192,7 @@ pub fn location(name: &str, location: &Location, columns: Option<usize>) -> Stri
             what,
             health.fragments_at_target,
             words::replicas(health.target.get().into()),
-            health.fewest,
+            words::fewest_replicas(health),
             words::content_state(health.state),
         ),
     };
@@ -652,8 +560,11 @@ fn stands(name: &str, health: &Health) -> String {
     if health.fragments == 0 {
         return words::stands_empty(name);
     }
-    let replicas = words::replicas(health.target.get().into());
-    words::stands(name, words::content_state(health.state), health.fewest, replicas)
+    words::stands(
+        name,
+        words::content_state(health.state),
+        words::fewest_replicas(health),
+    )
 }
 
 /// Returns why nobody can read a content: something of it is nowhere, or only where nobody reaches.
@@ -679,7 +590,10 @@ pub fn durability(name: &str, of: &Durability) -> String {
         (_, ContentState::Unavailable) => format!("{text}\n{}", unreadable(&of.reasons)),
         _ => format!(
             "{text}\n{}\n{}",
-            words::survives_any(words::peers(of.survives_any.into())),
+            match of.survives_any {
+                0 => words::survives_none().to_owned(),
+                any => words::survives_any(words::peers(any.into())),
+            },
             losses(&of.fatal)
         ),
     };

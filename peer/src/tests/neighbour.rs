@@ -136,6 +136,27 @@ impl Neighbour {
     }
 }
 
+/// Returns a source at whose address a program answers that knows no request of a peer, for as long as the
+/// tasks run.
+pub(crate) async fn stranger(tasks: &Tasks) -> Source {
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("loopback has a free port");
+    let address = listener.local_addr().expect("bound").into();
+    let (router, _health) = Services::new().into_router();
+    tasks.spawn(
+        "stranger",
+        OnExit::Continue,
+        serve(listener, router, tasks.clone(), Door::new()),
+    );
+    Source {
+        peer: PeerId::random(),
+        address,
+        zone: None,
+        rank: SourceRank::Holder,
+    }
+}
+
 impl Drop for Neighbour {
     fn drop(&mut self) {
         self.tasks.token().cancel();

@@ -2,6 +2,7 @@
 
 use shared::model::{ByteRate, FetchStanding, ReasonCode};
 
+use super::neighbour::stranger;
 use super::*;
 
 /// Asks until the answer names this reason; returns the answer.
@@ -123,4 +124,24 @@ async fn other_fetches_have_taken_all_the_memory() {
     let (one, other, ()) = tokio::join!(fetching.run(), of_second, ask);
     one.expect("it goes on");
     other.expect("and then there is room");
+}
+
+#[tokio::test]
+async fn a_program_that_is_no_peer_is_not_called_out_of_reach() {
+    let (manifest, _) = content(2 * FRAGMENT);
+    let tasks = shared::runtime::Tasks::new();
+    let stranger = stranger(&tasks).await;
+    let foreign = Waiting::Foreign(stranger.address.to_string());
+    let fetching = Fetching::new(&manifest, Known(vec![stranger]), Limits::default());
+    let ask = async {
+        fetching
+            .until(|progress| progress.waiting_for.as_ref() == Some(&foreign))
+            .await;
+        let standing = says(&fetching.fetcher, manifest.content(), ReasonCode::Foreign).await;
+        assert_eq!(standing.reasons[0].detail, foreign.to_string());
+        fetching.cancel.cancel();
+    };
+    let (ended, ()) = tokio::join!(fetching.run(), ask);
+    assert_eq!(ended.expect_err("cancelled").code(), ErrorCode::Cancelled);
+    tasks.token().cancel();
 }

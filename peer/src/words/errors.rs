@@ -208,6 +208,7 @@ fn kind(code: ErrorCode) -> &'static str {
         ErrorCode::Stale => "el mensaje es de antes de un reinicio",
         ErrorCode::Exhausted => "no queda sitio o capacidad",
         ErrorCode::Unavailable => "no hay conexión o no responde",
+        ErrorCode::Unimplemented => "allí no se conoce la petición",
         ErrorCode::DeadlineExceeded => "ha tardado demasiado",
         ErrorCode::Corrupt => "los bytes están dañados o no se pueden leer",
         ErrorCode::Cancelled => "se ha cancelado",
@@ -304,6 +305,11 @@ pub(crate) fn waiting(why: &Waiting) -> String {
         Waiting::Unreached(failures) => {
             format!("hay nodos que lo tienen, pero no se alcanzan: {}", told(failures))
         }
+        Waiting::Foreign(addresses) => {
+            format!(
+                "donde debía haber nodos que lo tienen responde otro programa, u otra versión: {addresses}"
+            )
+        }
         Waiting::NoSource => "ningún nodo conectado tiene lo que falta".to_owned(),
         Waiting::NoSourceOfSome(n) => format!("ningún nodo conectado tiene {n} de los fragmentos"),
         Waiting::SourcesBusy(1) => "la única fuente está ocupada".to_owned(),
@@ -330,6 +336,7 @@ fn reason_code(code: ReasonCode) -> &'static str {
         ReasonCode::JournalGap => "al registro del tracker le falta una parte",
         ReasonCode::NoSource => "algún fragmento no está en ningún nodo vivo",
         ReasonCode::Unreachable => "los demás nodos no alcanzan a algunos que lo tienen",
+        ReasonCode::Foreign => "donde debía haber nodos responde otro programa, u otra versión",
         ReasonCode::Unconfirmed => "ningún otro nodo ha llamado aún a uno que lo guarda",
         ReasonCode::SourceAway => "algún fragmento solo está en nodos que acaban de callar",
         ReasonCode::GraceRunning => "un nodo que lo guarda acaba de callar",

@@ -166,8 +166,10 @@ replicas.replicas: Réplicas de cada fragmento, de 1 a 32, contando la de quien 
 drain: Llevar las réplicas de este nodo a otros, y decir cuándo se puede apagar para siempre
 drain.wait: Esperar hasta que se pueda apagar el nodo, como mucho este tiempo; escríbalo como --wait=DURACIÓN
 drain.cancel: Cancelar el vaciado: el nodo guarda réplicas como antes
+help: Mostrar esta ayuda, o la de una orden
+help.command: La orden
 maintenance: Avisar de que este nodo faltará y volverá, para que no se repongan sus réplicas, o de que ha vuelto
-maintenance.switch: Si el mantenimiento empieza (on) o ha terminado (off)
+maintenance.switch: Si el mantenimiento empieza (on) o ha terminado (off); sin ello se muestra cómo está el nodo
 maintenance.length: El mantenimiento termina por sí solo tras este tiempo, como mucho un día
 durability: Mostrar a qué pérdidas sobrevivirían los contenidos, cuáles están en peligro, y el progreso de la reparación
 why: Mostrar por qué un contenido tiene menos réplicas de las que se quieren, y por qué espera su descarga en este nodo

@@ -174,6 +174,10 @@ shared::messages! {
         en: "number or name to remove from my list; the file itself stays: ",
         es: "número o nombre que quitar de mi lista; el archivo mismo se queda: "
     }
+    fn several_are_called(name) {
+        en: "several entries are called {name}; type the number of one",
+        es: "varias entradas se llaman {name}; escriba el número de una"
+    }
     fn not_on_my_list(text) {
         en: "{text} is not on my list; type a number or a name of it, or only Enter",
         es: "{text} no está en mi lista; escriba un número o un nombre de ella, o solo Intro"
@@ -275,6 +279,10 @@ shared::messages! {
         es: "nada que buscar; con 5 se ven los nombres de la red"
     }
     fn find(text) { en: "find {text}", es: "buscar {text}" }
+    fn in_no_network() {
+        en: "This peer is in no network; 1 connects to one.",
+        es: "Este nodo no está en ninguna red; con 1 se conecta a una."
+    }
     fn one_connects() { en: "1 connects to a network", es: "con 1 se conecta a una red" }
     fn no_match(text) {
         en: "no name contains {text}; 5 lists the network's names",
@@ -305,10 +313,7 @@ shared::messages! {
         en: "a directory: {length} in {fragments}, revision {revision}",
         es: "un directorio: {length} en {fragments}, revisión {revision}"
     }
-    fn found_where(peers, state, fewest, replicas) {
-        en: "on {peers}, {state}: fewest {fewest} of {replicas}",
-        es: "en {peers}, {state}: mínimo {fewest} de {replicas}"
-    }
+    fn found_where(peers, state, least) { en: "on {peers}, {state}: {least}", es: "en {peers}, {state}: {least}" }
     fn found_incomplete() {
         en: "some fragments are on no peer that is online and can be reached: it cannot be completed now; `peer why NAME` tells more",
         es: "algunos fragmentos no están en ningún nodo conectado que se alcance: ahora no se puede completar; `peer why NOMBRE` dice más"

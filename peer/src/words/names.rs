@@ -54,9 +54,9 @@ shared::messages! {
         en: "{name}  revision {revision}  {length}",
         es: "{name}  revisión {revision}  {length}"
     }
-    fn located_health(what, at_target, replicas, fewest, state) {
-        en: "{what}, {at_target} of them with {replicas}; the fewest is {fewest}: {state}",
-        es: "{what}, {at_target} de ellos con {replicas}; el mínimo es {fewest}: {state}"
+    fn located_health(what, at_target, replicas, least, state) {
+        en: "{what}, {at_target} of them with {replicas} or more; {least}: {state}",
+        es: "{what}, {at_target} de ellos con {replicas} o más; {least}: {state}"
     }
     fn empty() { en: "empty", es: "vacío" }
     fn located_empty() {

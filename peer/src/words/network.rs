@@ -1,5 +1,9 @@
 //! Replicas, modes, drains and durability, and the events of `watch`.
 
+use shared::model::Health;
+
+use super::replicas;
+
 shared::messages! {
     fn tell_how_safe(content) { en: "assess the durability of {content}", es: "evaluar la durabilidad de {content}" }
     fn tell_how_safe_all() { en: "assess the durability of the contents", es: "evaluar la durabilidad de los contenidos" }
@@ -7,6 +11,15 @@ shared::messages! {
     fn change_replicas(name) { en: "change the replicas of {name}", es: "cambiar las réplicas de {name}" }
     fn replicas_wanted(name, replicas) { en: "{name}: {replicas} wanted", es: "{name}: objetivo de {replicas}" }
     fn change_mode() { en: "change the mode of this peer", es: "cambiar el modo de este nodo" }
+    fn tell_the_mode() { en: "tell whether this peer is in maintenance", es: "decir si este nodo está en mantenimiento" }
+    fn no_tracker_tells() {
+        en: "no tracker answers; `peer status` says why",
+        es: "no responde ningún tracker; `peer status` dice por qué"
+    }
+    fn on_begins_off_ends() {
+        en: "`peer maintenance on --for 1h` begins a maintenance, `peer maintenance off` ends it",
+        es: "`peer maintenance on --for 1h` empieza un mantenimiento, `peer maintenance off` lo termina"
+    }
     fn no_length_to_end() {
         en: "--for says how long a maintenance lasts, and `off` ends it",
         es: "--for dice cuánto dura un mantenimiento, y `off` lo termina"
@@ -79,9 +92,14 @@ shared::messages! {
     fn about_left_comma(text, time) { en: "{text}, about {time} left", es: "{text}, queda más o menos {time}" }
 
     // Durability.
-    fn stands(name, state, fewest, replicas) {
-        en: "{name}: {state}, the fewest is {fewest} of {replicas}",
-        es: "{name}: {state}, el mínimo es {fewest} de {replicas}"
+    fn stands(name, state, least) { en: "{name}: {state}; {least}", es: "{name}: {state}; {least}" }
+    fn each_has(replicas, wanted) {
+        en: "each fragment has at least {replicas} (wanted: {wanted})",
+        es: "cada fragmento tiene al menos {replicas} (se quieren {wanted})"
+    }
+    fn some_have_none(wanted) {
+        en: "some fragments have no replica (wanted: {wanted})",
+        es: "algunos fragmentos no tienen ninguna réplica (se quieren {wanted})"
     }
     fn stands_empty(name) {
         en: "{name}: empty, and always complete",
@@ -111,6 +129,10 @@ shared::messages! {
     fn out_of_everybodys_reach() {
         en: "part of it is only on peers that others cannot reach: it cannot be read now",
         es: "una parte solo está en nodos que los demás no alcanzan: ahora no se puede leer"
+    }
+    fn survives_none() {
+        en: "it would not survive the loss of a peer",
+        es: "no sobreviviría a la pérdida de un nodo"
     }
     fn survives_any(peers) { en: "survives the loss of any {peers}", es: "sobrevive a la pérdida de {peers} cualesquiera" }
     fn surveyed(contents, bytes, replicated, degraded, unavailable) {
@@ -264,8 +286,8 @@ shared::messages! {
         es: "replicado {name}: {target} de cada fragmento"
     }
     fn event_endangered(name, state, fewest, target) {
-        en: "endangered {name}: {state}, fewest {fewest} of {target}",
-        es: "en peligro {name}: {state}, mínimo {fewest} de {target}"
+        en: "endangered {name}: {state}, some fragments have {fewest} of {target} replicas",
+        es: "en peligro {name}: {state}, algunos fragmentos tienen {fewest} de {target} réplicas"
     }
     fn event_repaired(name, target) {
         en: "repaired {name}: {target} of every fragment again",
@@ -314,5 +336,15 @@ shared::messages! {
     fn command_is_slower() {
         en: "the command is slower than the events: it was not run for one of them",
         es: "la orden es más lenta que los sucesos: no se ejecutó con uno de ellos"
+    }
+}
+
+/// Says how many replicas the fragment with the fewest has.
+#[must_use]
+pub(crate) fn fewest_replicas(health: &Health) -> String {
+    let wanted = health.target.get();
+    match health.fewest {
+        0 => some_have_none(wanted),
+        fewest => each_has(replicas(fewest.into()), wanted),
     }
 }

@@ -63,7 +63,7 @@ shared::messages! {
     fn asking_network(name) { en: "asking the network for {name}", es: "preguntando a la red por {name}" }
     fn adding(name) { en: "adding {name}", es: "añadiendo {name}" }
     fn publishing(name) { en: "publishing {name}", es: "publicando {name}" }
-    fn fewest_of(fewest, target) { en: "fewest {fewest} of {target}", es: "mínimo {fewest} de {target}" }
+    fn fewest_of(fewest, target) { en: "each has at least {fewest} of {target}", es: "cada uno tiene al menos {fewest} de {target}" }
     fn writing_files(done, total) {
         en: "writing files, {done} of {total}",
         es: "escribiendo archivos, {done} de {total}"
@@ -135,6 +135,10 @@ shared::messages! {
         en: "replicated: every fragment has {replicas}",
         es: "replicado: cada fragmento tiene {replicas}"
     }
+    fn metadata_stay(name, path) {
+        en: "{name} has these bytes already, and keeps its mode, time and holes; --update gives it those of {path}",
+        es: "{name} ya tiene estos bytes, y conserva su modo, fecha y huecos; --update le da los de {path}"
+    }
     fn update_or_rename() {
         en: "--update binds the name anew, --name chooses another",
         es: "--update da el nombre a este contenido, --name elige otro"
@@ -171,9 +175,9 @@ shared::messages! {
         en: "cannot replicate {name} within {limit}: {why}; `peer why {name}` says what it waits for while a node serves it",
         es: "no se puede replicar {name} en {limit}: {why}; `peer why {name}` dice a qué espera mientras un nodo lo sirva"
     }
-    fn published_so_far(done, total, replicas, fewest) {
-        en: "it is published, {done} of {total} fragments have their {replicas}, the fewest is {fewest}",
-        es: "está publicado, {done} de {total} fragmentos tienen sus {replicas}, el mínimo es {fewest}"
+    fn published_so_far(done, total, replicas, least) {
+        en: "it is published, {done} of {total} fragments have their {replicas}, {least}",
+        es: "está publicado, {done} de {total} fragmentos tienen sus {replicas}, {least}"
     }
     fn published_unknown() {
         en: "it is published, and nothing is known of its replicas yet",
@@ -419,6 +423,15 @@ shared::messages! {
 
     // `send` and `receive`.
     fn send(path) { en: "send {path}", es: "enviar {path}" }
+    fn receive(name) { en: "receive {name}", es: "recibir {name}" }
+    fn node_of_send_ended(name) {
+        en: "the node has ended, and {name} can no longer be received; `send` again, or with --keep",
+        es: "el nodo ha acabado, y ya no se puede recibir {name}; use `send` otra vez, o con --keep"
+    }
+    fn line_has_expired() {
+        en: "the line has expired: its `peer send` has ended, and no name leads to the content any more; ask for a new line",
+        es: "la línea ha caducado: su `peer send` ha acabado, y ningún nombre lleva ya al contenido; pida una línea nueva"
+    }
     fn can_be_received(length) {
         en: "it can be received for {length}, while this command runs",
         es: "se puede recibir durante {length}, mientras siga esta orden"

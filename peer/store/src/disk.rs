@@ -227,7 +227,7 @@ impl DiskStore {
         if provable == kept.held {
             return Ok(());
         }
-        warn!(content = %kept.content(), place = ?kept.place, "fragments are no longer on disk; not held any more");
+        warn!(content = %kept.content(), place = %kept.place, "fragments are no longer on disk; not held any more");
         self.handles.close(slot.number);
         self.change(index, slot, |kept| {
             kept.held = provable.clone();

@@ -26,6 +26,7 @@ mod layout;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod networks;
+mod passing;
 mod publications;
 mod publish;
 mod reading;
@@ -52,6 +53,7 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -129,6 +131,15 @@ pub enum Place {
         /// Whether an existing output is replaced then.
         overwrite: bool,
     },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store => f.write_str("store"),
+            Self::File(path) | Self::Partial { partial: path, .. } => path.display().fmt(f),
+        }
+    }
 }
 
 /// Purpose for which room for a content is asked for.

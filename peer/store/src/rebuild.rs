@@ -71,7 +71,7 @@ impl DiskStore {
         if matches!(examined, Verdict::Sound | Verdict::Torn(_)) && old.is_whole && old.has(needs) {
             remove_scratch(&scratch)?;
             return Err(StoreError::Unusable(format!(
-                "{} is sound; nothing was changed; start the node",
+                "{} is sound, and a sound index is never replaced: nothing was changed; start the node",
                 index.display()
             )));
         }

@@ -121,7 +121,7 @@ fn settle(layout: &Layout, index: &Index, kept: &mut Kept) -> Result<bool, Store
         seen = look(layout, kept);
     }
     if let Some(absence) = seen.absence() {
-        warn!(content = %kept.content().short(), place = ?kept.place, %absence, "a file is away; its content is not shared until it is back");
+        warn!(content = %kept.content().short(), place = %kept.place, %absence, "a file is away; its content is not shared until it is back");
         kept.suspend(absence, !index.copies(kept.content())?.is_empty());
         return Ok(adopted);
     }

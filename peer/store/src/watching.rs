@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use shared::model::{Absence, ContentId, SuspendedFile, SuspendedFiles};
+use shared::model::{Absence, ContentId, LocalFile, SuspendedFile, SuspendedFiles};
 use tracing::{info, warn};
 
 use super::files;
@@ -99,7 +99,7 @@ impl DiskStore {
             let kept = slot.kept();
             (kept.content(), kept.place.clone())
         };
-        warn!(content = %content.short(), path = shown(&place), "a file was away for too long; its content is withdrawn until the file is added again");
+        warn!(content = %content.short(), %place, "a file was away for too long; its content is withdrawn until the file is added again");
         self.change(index, slot, |kept| kept.suspension = None)?;
         self.notify(content);
         Ok(())
@@ -156,7 +156,7 @@ impl DiskStore {
         let has_copies = !index.copies(content)?.is_empty();
         self.slots.change(slot, |kept| kept.suspend(absence, has_copies));
         self.handles.close(slot.number);
-        warn!(content = %content.short(), path = shown(&place), %absence, "a file is away; its content is not shared until it is back");
+        warn!(content = %content.short(), %place, %absence, "a file is away; its content is not shared until it is back");
         self.notify(content);
         Ok(())
     }
@@ -185,7 +185,7 @@ impl DiskStore {
             let kept = slot.kept();
             (kept.content(), kept.place.clone())
         };
-        info!(content = %content.short(), path = shown(&place), "a file is back; its content is shared again");
+        info!(content = %content.short(), %place, "a file is back; its content is shared again");
         self.notify(content);
         self.withdraw_lost(index, slot)
     }
@@ -254,6 +254,31 @@ impl DiskStore {
         files
     }
 
+    /// Returns the user's files with the bytes of a content, the one in use first, and the absence of each;
+    /// only some of many.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn users_files(&self, content: ContentId) -> Result<Vec<LocalFile>, StoreError> {
+        let Some(slot) = self.slots.get(content) else {
+            return Ok(Vec::new());
+        };
+        let kept = slot.kept().durable();
+        let in_use = match &kept.place {
+            Place::File(path) => Some((path.clone(), kept.identity, kept.device)),
+            Place::Store | Place::Partial { .. } => None,
+        };
+        let copies = self.index().copies(content)?.into_iter();
+        let copies = copies.map(|copy| (copy.path, Some(copy.identity), None));
+        let all = in_use.into_iter().chain(copies).take(LocalFile::MAX);
+        let look = |(path, identity, device): (PathBuf, _, _)| {
+            let found = files::look(&path).map_err(|error| absence(&error));
+            let absence = compare(identity, device, found).absence();
+            LocalFile { path, absence }
+        };
+        Ok(all.map(look).collect())
+    }
+
     /// Writes down now and then how long files have been away.
     fn note_absences(&self, passed: Duration) -> Result<(), StoreError> {
         let passed = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
@@ -287,8 +312,4 @@ fn path_of(place: &Place) -> PathBuf {
         Place::File(path) | Place::Partial { partial: path, .. } => path.clone(),
         Place::Store => PathBuf::new(),
     }
-}
-
-fn shown(place: &Place) -> String {
-    path_of(place).display().to_string()
 }

@@ -73,7 +73,7 @@ impl Door {
             Admission::Refuse(shortage) => {
                 if let Some(count) = self.0.refused.note() {
                     let remote = ends.remote;
-                    warn!(count, %remote, ?shortage, "no place for a connection: all carry requests");
+                    warn!(count, %remote, %shortage, "no place for a connection: all carry requests");
                 }
                 return None;
             }

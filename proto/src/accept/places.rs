@@ -6,6 +6,7 @@
 //! carries a request is ended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::Ends;
@@ -124,6 +125,16 @@ pub enum Shortage {
     OfRemotes,
     /// All of them.
     OfAll,
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OfAddress => "address",
+            Self::OfRemotes => "remotes",
+            Self::OfAll => "all",
+        })
+    }
 }
 
 /// The places of a program. Each has a handle, by which the connection on it can be ended.

@@ -17,8 +17,8 @@ use tonic::{Request, Response, Status as GrpcStatus, Streaming};
 
 use super::{Incoming, Patience, Remote, begun, unary};
 use crate::messages::control::{
-    Add, AddEvent, AddStep, EntryPoint, Get, GetEvent, Hiding, Listed, LocalContent, Planned, PutValue,
-    RateLimits, ReadEvent, SetLimits, Status, TOKEN_KEY, Value, Verified,
+    Add, AddEvent, AddStep, EntryPoint, Get, GetEvent, Hiding, Listed, LocalContent, Noted, Planned,
+    PutValue, RateLimits, ReadEvent, SetLimits, Status, TOKEN_KEY, Value, Verified,
 };
 use crate::messages::types::content_id;
 use crate::messages::{
@@ -188,6 +188,23 @@ impl ControlClient {
             })
             .await?;
         Ok(Revision::new(reply.revision))
+    }
+
+    /// Has the node remove a name for everyone as soon as the returned call ends, be it with this process.
+    /// The node has noted it when this returns.
+    ///
+    /// # Errors
+    /// As the contract says; Unimplemented from an older node.
+    pub async fn remove_after(
+        &self,
+        remove: &Remove,
+    ) -> Result<Incoming<v1::RemoveAfterEvent, Noted>, RemoteError> {
+        let mut client = self.0.clone();
+        let call = client.remove_after(v1::RemoveRequest::from(remove));
+        let mut passing = self.started(call).await?;
+        let noted = passing.next().await?;
+        let ended = || RemoteError::new(ErrorCode::Unavailable, "the node ended the call");
+        noted.map(|Noted| passing).ok_or_else(ended)
     }
 
     /// Renames for everyone.

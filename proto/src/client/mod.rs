@@ -55,6 +55,21 @@ impl Remote {
         );
         RemoteError::new(ErrorCode::Unavailable, text)
     }
+
+    /// Reads the status of a call that failed; one that says that the request is not known there says
+    /// nothing of the program that answers, so its words are ours.
+    fn failed(&self, status: Status) -> RemoteError {
+        let failure = from_status(status);
+        if failure.code() != ErrorCode::Unimplemented {
+            return failure;
+        }
+        let Self { program, address } = self;
+        let text = format!(
+            "another program answers at {address}, or another version of {program}, which does not know this \
+             request"
+        );
+        RemoteError::new(ErrorCode::Unimplemented, text)
+    }
 }
 
 /// Deadline and number of attempts of a unary call.
@@ -101,7 +116,7 @@ where
         loop {
             let failure = match call(client.clone(), request.clone()).await {
                 Ok(response) => return Ok(response.into_inner()),
-                Err(status) => from_status(status),
+                Err(status) => remote.failed(status),
             };
             if attempt >= patience.attempts || !failure.code().is_retryable() {
                 return Err(failure);
@@ -121,7 +136,9 @@ async fn begun<T>(
     call: impl Future<Output = Result<Response<T>, Status>>,
 ) -> Result<T, RemoteError> {
     match tokio::time::timeout(deadline, call).await {
-        Ok(begun) => begun.map(Response::into_inner).map_err(from_status),
+        Ok(begun) => begun
+            .map(Response::into_inner)
+            .map_err(|status| remote.failed(status)),
         Err(_) => Err(remote.silent(deadline)),
     }
 }
@@ -201,6 +218,21 @@ mod tests {
         assert_eq!(failure.code(), ErrorCode::Unavailable);
         let says = "the tracker at 192.0.2.1:50052 does not answer (1.0s)";
         assert_eq!(failure.to_string(), says);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_know_a_request_is_told_with_its_address() {
+        let call = |(), ()| async { Err::<Response<()>, _>(Status::unimplemented("")) };
+        let patience = Patience::ONCE;
+        let unknown = unary(patience, &tracker(), &(), (), call).await;
+        let begun = begun(patience.deadline, &tracker(), call((), ())).await;
+        for failure in [unknown, begun] {
+            let failure = failure.expect_err("it knows nothing");
+            assert_eq!(failure.code(), ErrorCode::Unimplemented);
+            let says = "another program answers at 192.0.2.1:50052, or another version of the tracker, which does \
+                        not know this request";
+            assert_eq!(failure.to_string(), says);
+        }
     }
 
     #[tokio::test]

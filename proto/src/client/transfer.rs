@@ -59,7 +59,7 @@ impl TransferClient {
         match tokio::time::timeout(START_TIMEOUT, call).await {
             Ok(begun) => begun
                 .map(|stream| Incoming::new(stream.into_inner()))
-                .map_err(from_status),
+                .map_err(|status| self.1.failed(status)),
             // A source that takes too long may still be there: its next requests get more time.
             Err(_) => {
                 let silent = self.1.silent(START_TIMEOUT);

@@ -96,15 +96,8 @@ impl Conditions {
 
 #[cfg(test)]
 mod tests {
+    use super::super::headers;
     use super::*;
-
-    fn headers(all: &[(&HeaderName, &str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in all {
-            map.append((*name).clone(), value.parse().expect("a value"));
-        }
-        map
-    }
 
     #[test]
     fn conditions_compare_with_what_is_there() {

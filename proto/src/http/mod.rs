@@ -29,6 +29,15 @@ pub use range::range;
 
 use gate::guard_calls;
 
+#[cfg(test)]
+fn headers(all: &[(&header::HeaderName, &str)]) -> axum::http::HeaderMap {
+    let mut map = axum::http::HeaderMap::new();
+    for (name, value) in all {
+        map.append((*name).clone(), value.parse().expect("a value"));
+    }
+    map
+}
+
 /// Answers with JSON that is true only now, and ends with a newline, for terminals.
 pub fn json(body: impl Serialize) -> Response {
     let Ok(mut text) = serde_json::to_vec(&body) else {

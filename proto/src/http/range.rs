@@ -76,17 +76,8 @@ fn parse(text: &str) -> Option<Asked> {
 
 #[cfg(test)]
 mod tests {
-    use http::header::HeaderName;
-
+    use super::super::headers;
     use super::*;
-
-    fn headers(all: &[(&HeaderName, &str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in all {
-            map.append((*name).clone(), value.parse().expect("a value"));
-        }
-        map
-    }
 
     fn asked(text: &str, length: u64) -> Result<Option<Range<u64>>, ()> {
         range(&Method::GET, &headers(&[(&RANGE, text)]), length, "a").map_err(drop)

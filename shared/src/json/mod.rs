@@ -26,8 +26,9 @@ pub use peers::{
     NetworkPeer, NewId, NodeStatus, Ready, RebuiltIndex, Scrubbing, TrackerStatus,
 };
 pub use transfers::{
-    AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent,
-    LeftOutEntry, PlannedSource, RefusedName, SendLine, ServeLine, Stored, Value, VerifiedSoFar, VerifyLine,
+    AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent, HeldFile,
+    HeldName, LeftOutEntry, PlannedSource, RefusedName, SendLine, ServeLine, Stored, Value, VerifiedSoFar,
+    VerifyLine,
 };
 pub use upkeep::{DrainLine, Drained, Durable, Explained, ModeReport, Surveyed};
 pub use watch::{Event, Peer as WatchedPeer, WatchLine};

@@ -281,6 +281,30 @@ pub struct HeldContent {
     pub pending: bool,
     /// Names under which it was to be published, and that the tracker has refused.
     pub refused: Vec<RefusedName>,
+    /// Names under which it is published from here, or waits to be.
+    pub names: Vec<HeldName>,
+    /// The user's files with its bytes, the one in use first; some of many.
+    pub files: Vec<HeldFile>,
+}
+
+/// A name of a content that a node holds.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HeldName {
+    /// The name.
+    pub name: String,
+    /// Whether its publication waits for a connection.
+    pub pending: bool,
+}
+
+/// A user's file with the bytes of a content.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HeldFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Why it is not as it was: `gone`, `changed`, `unreadable` or `failing`.
+    pub absence: Option<&'static str>,
 }
 
 /// A name that the tracker has refused.

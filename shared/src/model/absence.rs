@@ -76,6 +76,20 @@ pub struct FileNews {
     pub absence: Option<Absence>,
 }
 
+/// A file of the user's with the bytes of a content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Why it cannot be read, or is not as it was.
+    pub absence: Option<Absence>,
+}
+
+impl LocalFile {
+    /// Files of one content that a node lists at most.
+    pub const MAX: usize = 64;
+}
+
 /// A shared file that is absent; its content is shared again when it is back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SuspendedFile {

@@ -51,6 +51,8 @@ pub enum Waiting {
     Connecting(u32),
     /// Peers that hold it could not be dialled: their addresses, and the errors.
     Unreached(String),
+    /// Another program, or another version of this one, answers at the addresses of the peers that hold it.
+    Foreign(String),
     /// No peer that is online holds anything that is missing.
     NoSource,
     /// No peer that is online holds so many of the fragments.
@@ -77,12 +79,17 @@ impl Waiting {
     /// Beginning of the words about holders that could not be dialled.
     pub const UNREACHED: &'static str = "holders exist but cannot be reached: ";
 
+    /// Beginning of the words about addresses at which no peer answers, but something else.
+    pub const FOREIGN: &'static str =
+        "another program, or another version, answers where holders should be: ";
+
     /// Returns the code for scripts.
     #[must_use]
     pub const fn code(&self) -> ReasonCode {
         match self {
             Self::Searching | Self::NoSource | Self::NoSourceOfSome(_) => ReasonCode::NoSource,
             Self::Unreached(_) => ReasonCode::Unreachable,
+            Self::Foreign(_) => ReasonCode::Foreign,
             Self::Connecting(_) | Self::SourcesBusy(_) => ReasonCode::SourcesBusy,
             Self::SourcesSilent(_) | Self::SlowSource(..) | Self::SlowSources(..) => ReasonCode::SourcesSlow,
             Self::Memory(_) => ReasonCode::MemoryBudget,
@@ -102,6 +109,7 @@ impl fmt::Display for Waiting {
             Self::Connecting(1) => f.write_str("connecting to 1 peer"),
             Self::Connecting(n) => write!(f, "connecting to {n} peers"),
             Self::Unreached(failures) => write!(f, "{}{failures}", Self::UNREACHED),
+            Self::Foreign(addresses) => write!(f, "{}{addresses}", Self::FOREIGN),
             Self::NoSource => f.write_str("no peer that is online holds what is missing"),
             Self::NoSourceOfSome(n) => write!(f, "no peer that is online holds {n} of the fragments"),
             Self::SourcesBusy(1) => f.write_str("the only source is busy"),

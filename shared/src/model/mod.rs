@@ -26,7 +26,7 @@ mod sample;
 mod session;
 mod time;
 
-pub use absence::{Absence, FileNews, NoAbsence, SuspendedFile, SuspendedFiles};
+pub use absence::{Absence, FileNews, LocalFile, NoAbsence, SuspendedFile, SuspendedFiles};
 pub use address::{RemoteAddressError, Undialable, is_loopback, undialable};
 pub use amount::{ByteCount, ByteRate, LostFiles, ParseByteCountError, ParseByteRateError};
 pub use asked::{Asked, AskedPart};

@@ -24,6 +24,8 @@ pub enum ReasonCode {
     NoSource,
     /// Holders of some fragments are out of reach of other peers; or peers that could take a copy are.
     Unreachable,
+    /// A fetch: another program, or another version, answers at the addresses of holders.
+    Foreign,
     /// No other peer has dialled a holder yet.
     Unconfirmed,
     /// Only peers that have just fallen silent have some fragment.
@@ -78,11 +80,12 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::SafeMode,
         Self::JournalGap,
         Self::NoSource,
         Self::Unreachable,
+        Self::Foreign,
         Self::Unconfirmed,
         Self::SourceAway,
         Self::GraceRunning,
@@ -117,6 +120,7 @@ impl ReasonCode {
             Self::JournalGap => "journal_gap",
             Self::NoSource => "no_source",
             Self::Unreachable => "unreachable",
+            Self::Foreign => "foreign",
             Self::Unconfirmed => "unconfirmed",
             Self::SourceAway => "source_away",
             Self::GraceRunning => "grace_running",

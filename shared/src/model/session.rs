@@ -1,5 +1,6 @@
 //! Messages between a peer and its tracker during a session.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -155,6 +156,16 @@ pub enum AssignmentFailure {
     NoSource,
     /// The store failed.
     Store,
+}
+
+impl fmt::Display for AssignmentFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRoom => "no_room",
+            Self::NoSource => "no_source",
+            Self::Store => "store",
+        })
+    }
 }
 
 /// A message from a peer: a report and its place in the session.
@@ -367,4 +378,14 @@ pub enum EvictReason {
     Surplus,
     /// The peer's own user has asked for it: all of it goes.
     Released,
+}
+
+impl fmt::Display for EvictReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreferenced => "unreferenced",
+            Self::Surplus => "surplus",
+            Self::Released => "released",
+        })
+    }
 }

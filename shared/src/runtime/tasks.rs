@@ -126,7 +126,7 @@ impl Tasks {
             .values()
             .copied()
             .collect();
-        warn!(?running, "these tasks did not end in time");
+        warn!(running = running.join(", "), "these tasks did not end in time");
         false
     }
 

@@ -454,12 +454,13 @@ fn upkeep_is_read() {
         let length = minutes.map(|minutes| Duration::from_secs(60 * minutes));
         Command::Maintenance(MaintenanceArgs { switch, length })
     };
-    assert_eq!(upkeep("maintenance on"), maintenance(Switch::On, None));
+    assert_eq!(upkeep("maintenance on"), maintenance(Some(Switch::On), None));
     assert_eq!(
         upkeep("maintenance on --for 2h"),
-        maintenance(Switch::On, Some(120))
+        maintenance(Some(Switch::On), Some(120))
     );
-    assert_eq!(upkeep("maintenance off"), maintenance(Switch::Off, None));
+    assert_eq!(upkeep("maintenance off"), maintenance(Some(Switch::Off), None));
+    assert_eq!(upkeep("maintenance"), maintenance(None, None));
     assert_eq!(upkeep("durability"), Command::Durability { content: None });
     assert_eq!(
         upkeep("why a"),
@@ -471,7 +472,7 @@ fn upkeep_is_read() {
         "drain --cancel --wait",
         "replicas a 0",
         "replicas a",
-        "maintenance",
+        "maintenance --for 1h",
         "why",
         "drain a",
     ] {
@@ -492,4 +493,16 @@ fn the_language_is_known_before_the_rest_is_read() {
     assert_eq!(named("peer list"), None);
     assert!(read(words("list --lang es")).is_ok());
     assert!(read(words("list --lang fr")).is_err());
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let help = |line: &str| {
+        let error = read(words(line)).expect_err(line);
+        (error.kind(), error.render().to_string())
+    };
+    assert_eq!(help("help"), help("--help"));
+    assert_eq!(help("help").0, clap::error::ErrorKind::DisplayHelp);
+    assert_eq!(help("help config show"), help("config show --help"));
+    assert_eq!(help("help nonsense").0, clap::error::ErrorKind::InvalidSubcommand);
 }

@@ -90,7 +90,7 @@ fn a_location_says_who_holds_what_and_how_many_are_not_shown() {
     let expected = format!(
         "\
 a/x  revision 4  146.5 KiB
-3 fragments of 64.0 KiB, 1 of them with 2 replicas; the fewest is 1: degraded
+3 fragments of 64.0 KiB, 1 of them with 2 replicas or more; each fragment has at least 1 replica (wanted: 2): degraded
 id {}
 
 PEER        ADDRESS          ZONE  STATE    KEEPS        FRAGMENTS
@@ -129,7 +129,7 @@ ababababab  127.0.0.1:50053  -     suspect  yes, proved  0-1 (2 of 3)
     let told = location("a/x", &of_all, None);
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines[0], "a/x  revision 4  185.7 MiB");
-    let stands = "a directory, its catalog and 2 parts: 3001 fragments, 2994 of them with 2 replicas; the fewest is 1: degraded";
+    let stands = "a directory, its catalog and 2 parts: 3001 fragments, 2994 of them with 2 replicas or more; each fragment has at least 1 replica (wanted: 2): degraded";
     assert_eq!(lines[1], stands);
     assert!(lines[5].ends_with("yes    all 3001"), "{told}");
     assert!(lines[6].ends_with("yes    3000 of 3001, keeps 7"), "{told}");

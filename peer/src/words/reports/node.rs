@@ -40,8 +40,8 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "la sesión con el tracker ha acabado",
     ),
     (
-        "not all {count} contents of the directory can go ({left} became free): {first}",
-        "no todos los {count} contenidos del directorio pueden irse ({left} quedaron libres): {first}",
+        "not all {count} contents of the directory can go ({left} became free)",
+        "no todos los {count} contenidos del directorio pueden irse ({left} quedaron libres)",
     ),
     (
         "{refusal}; --force forgets it all the same",
@@ -328,6 +328,15 @@ pub(super) const FETCHES: &[(&str, &str)] = &[
     (
         "holders exist but cannot be reached: ",
         "hay nodos que lo tienen, pero no se alcanzan: ",
+    ),
+    ("the node ended the call", "el nodo terminó la llamada"),
+    (
+        "another program, or another version, answers where holders should be: ",
+        "donde debía haber nodos que lo tienen responde otro programa, u otra versión: ",
+    ),
+    (
+        "another program answers at {address}, or another version of {program}, which does not know this request",
+        "en {address} responde otro programa, u otra versión de {program}, que no conoce esta petición",
     ),
     ("looking for peers that hold it", "buscando nodos que lo tengan"),
     ("connecting to 1 peer", "conectando con 1 nodo"),

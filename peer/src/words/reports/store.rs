@@ -119,8 +119,8 @@ pub(super) const STORE: &[(&str, &str)] = &[
         "el índice está dañado ({what}); {MEND}",
     ),
     (
-        "{} is sound; nothing was changed; start the node",
-        "{} está bien; no se ha cambiado nada; arranque el nodo",
+        "{} is sound, and a sound index is never replaced: nothing was changed; start the node",
+        "{} está bien, y un índice que está bien no se reemplaza nunca: no se ha cambiado nada; arranque el nodo",
     ),
     (
         "{} has format {format}, this program knows {FORMAT}; use the version that wrote it",

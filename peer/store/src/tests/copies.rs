@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use shared::collection::{Attributes, Mode, ModifiedAt};
+use shared::model::{Absence, LocalFile};
 use tempfile::TempDir;
 
 use super::super::copies::MAX_COPIES;
@@ -227,4 +228,24 @@ fn rot_in_one_file_is_read_from_the_next() {
         .expect("as if nothing had been written");
     assert!(verify_fragment(home.store(), content.id(), content.index(1)).expect("held"));
     assert!(home.is_at("b", &content));
+}
+
+#[test]
+fn every_equal_file_is_listed_with_its_state() {
+    let (home, content) = (Home::new(), Content::new(LENGTH, 1));
+    home.share("a", &content);
+    home.share("b", &content);
+    home.share("c", &content);
+    let file = |name: &str, absence| LocalFile {
+        path: home.path(name),
+        absence,
+    };
+    let listed = || home.store().users_files(content.id()).expect("lists");
+    assert_eq!(listed(), [file("a", None), file("b", None), file("c", None)]);
+    home.remove("a");
+    fs::write(home.path("c"), "another file").expect("writes");
+    let (gone, changed) = (Some(Absence::Gone), Some(Absence::Changed));
+    assert_eq!(listed(), [file("a", gone), file("b", None), file("c", changed)]);
+    let unknown = Content::new(LENGTH, 2).id();
+    assert_eq!(home.store().users_files(unknown).expect("lists"), []);
 }

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::super::files::{FAILING, move_file};
 use super::super::fixture::{Content, files_below};
+use super::super::kept::Kept;
 use super::super::settle::note_partial;
 use super::super::slot::Slot;
 use super::super::{
@@ -253,16 +254,22 @@ fn a_fetch_whose_output_is_taken_can_still_be_copied_out() {
     assert_eq!(fs::read(&other).expect("reads"), content.bytes);
 }
 
-#[test]
-fn between_the_index_entry_of_a_new_place_and_the_end_of_the_old_one() {
-    let (node, content) = (Node::new(), Content::new(150_000, 1));
+/// Begins to fetch a content to an output; returns its record and its partial file.
+fn begun(node: &Node, content: &Content) -> (DiskStore, Kept, PathBuf) {
     let store = node.open();
     store
         .prepare(&content.manifest, content.fetched(&node.path("output"), false))
         .expect("fits");
     content.fill(&store, &[0]);
-    let old = store.slot(content.id()).expect("kept").kept().clone();
-    let partial = store.layout.own_data(&old).expect("it has one");
+    let record = store.slot(content.id()).expect("kept").kept().clone();
+    let partial = store.layout.own_data(&record).expect("it has one");
+    (store, record, partial)
+}
+
+#[test]
+fn between_the_index_entry_of_a_new_place_and_the_end_of_the_old_one() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (store, old, partial) = begun(&node, &content);
     let mut next = old.clone();
     next.place = Place::Store;
     // As when the user adds the file or asks for another output, up to the removal of the old file.
@@ -280,13 +287,7 @@ fn between_the_index_entry_of_a_new_place_and_the_end_of_the_old_one() {
 #[test]
 fn a_note_about_a_file_that_a_record_still_names_deletes_nothing() {
     let (node, content) = (Node::new(), Content::new(150_000, 1));
-    let store = node.open();
-    store
-        .prepare(&content.manifest, content.fetched(&node.path("output"), false))
-        .expect("fits");
-    content.fill(&store, &[0]);
-    let old = store.slot(content.id()).expect("kept").kept().clone();
-    let partial = store.layout.own_data(&old).expect("it has one");
+    let (store, old, partial) = begun(&node, &content);
     // The content was to get another place, and the crash came before its record had it.
     note_partial(&store.index(), &old).expect("writes");
     drop(store);

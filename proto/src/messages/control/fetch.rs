@@ -28,9 +28,14 @@ pub(super) fn waiting_from(wire: Option<v1::fetch_progress::Waiting>, words: &st
             Code::Limit => Waiting::Limit(rate?),
         })
     });
-    let told = || match words.strip_prefix(Waiting::UNREACHED) {
-        Some(failures) => Waiting::Unreached(failures.to_owned()),
-        None => Waiting::Other(words.to_owned()),
+    let told = || {
+        if let Some(failures) = words.strip_prefix(Waiting::UNREACHED) {
+            Waiting::Unreached(failures.to_owned())
+        } else if let Some(addresses) = words.strip_prefix(Waiting::FOREIGN) {
+            Waiting::Foreign(addresses.to_owned())
+        } else {
+            Waiting::Other(words.to_owned())
+        }
     };
     known.or_else(|| (!words.is_empty()).then(told))
 }
@@ -51,7 +56,7 @@ pub(super) fn waiting_to(waiting: &Waiting) -> Option<v1::fetch_progress::Waitin
         Waiting::Disk => (Code::Disk, 0, 0),
         Waiting::Limit(rate) => (Code::Limit, 0, rate.get()),
         // Their words say it all.
-        Waiting::Unreached(_) | Waiting::Other(_) => return None,
+        Waiting::Unreached(_) | Waiting::Foreign(_) | Waiting::Other(_) => return None,
     };
     let peer = match waiting {
         Waiting::SlowSource(peer, _) => peer.as_bytes().to_vec(),
@@ -106,6 +111,8 @@ mod tests {
         let all = [
             Waiting::Searching,
             Waiting::Connecting(2),
+            Waiting::Unreached("10.0.0.7:5: connection refused".to_owned()),
+            Waiting::Foreign("10.0.0.7:5".to_owned()),
             Waiting::NoSource,
             Waiting::NoSourceOfSome(3),
             Waiting::SourcesBusy(1),

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shared::model::{Absence, SuspendedFile, SuspendedFiles};
+use shared::model::{Absence, LocalFile, SuspendedFile, SuspendedFiles};
 
 use super::wire::text_of;
-use super::{LocalContent, LocalRole, Verified};
+use super::{LocalContent, LocalName, LocalRole, Noted, Verified};
 use crate::messages::types::{absence, absence_text, content_id};
 use crate::messages::{Invalid, parsed};
 use crate::v1;
@@ -44,7 +44,39 @@ impl TryFrom<v1::LocalContent> for LocalContent {
                 .collection_length
                 .map(|length| (length, wire.collection_held)),
             absence: absence(&wire.absence),
+            names: wire
+                .names
+                .into_iter()
+                .map(|name| {
+                    let is_pending = name.is_pending;
+                    let name = parsed("names", &name.name)?;
+                    Ok(LocalName { name, is_pending })
+                })
+                .collect::<Result<_, Invalid>>()?,
+            files: wire
+                .files
+                .into_iter()
+                .take(LocalFile::MAX)
+                .map(|file| LocalFile {
+                    path: PathBuf::from(file.path),
+                    absence: absence(&file.absence),
+                })
+                .collect(),
         })
+    }
+}
+
+impl TryFrom<v1::RemoveAfterEvent> for Noted {
+    type Error = Invalid;
+
+    fn try_from(_: v1::RemoveAfterEvent) -> Result<Self, Invalid> {
+        Ok(Self)
+    }
+}
+
+impl From<Noted> for v1::RemoveAfterEvent {
+    fn from(_: Noted) -> Self {
+        Self {}
     }
 }
 
@@ -76,6 +108,22 @@ impl From<LocalContent> for v1::LocalContent {
             collection_length: content.collection.map(|(length, _)| length),
             collection_held: content.collection.map_or(0, |(_, held)| held),
             absence: absence_text(content.absence),
+            names: content
+                .names
+                .into_iter()
+                .map(|LocalName { name, is_pending }| v1::LocalName {
+                    name: name.to_string(),
+                    is_pending,
+                })
+                .collect(),
+            files: content
+                .files
+                .into_iter()
+                .map(|file| v1::LocalFile {
+                    path: text_of(file.path),
+                    absence: absence_text(file.absence),
+                })
+                .collect(),
         }
     }
 }

@@ -20,8 +20,8 @@ pub use entries::{EntryKind, Listed};
 pub use get::{Get, GetEvent};
 pub use plan::{Planned, Writes};
 use shared::model::{
-    Absence, ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, KeptApart, LostFiles, Name,
-    NetworkDefaults, NetworkId, PeerId, SourceFault, SuspendedFiles, Zone,
+    Absence, ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, KeptApart, LocalFile, LostFiles,
+    Name, NetworkDefaults, NetworkId, PeerId, SourceFault, SuspendedFiles, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -202,6 +202,23 @@ pub struct LocalContent {
     pub collection: Option<(u64, u64)>,
     /// Why its file is away, so that nothing of it is held for now.
     pub absence: Option<Absence>,
+    /// Names under which it is published from here, or waits to be.
+    pub names: Vec<LocalName>,
+    /// The user's files with its bytes, the one in use first; at most [`LocalFile::MAX`].
+    pub files: Vec<LocalFile>,
+}
+
+/// Answer of a node that has noted a name that is to be removed when the call ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted;
+
+/// A name of a content that the node holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalName {
+    /// The name.
+    pub name: Name,
+    /// Whether its publication waits for a connection.
+    pub is_pending: bool,
 }
 
 /// Reason for which a node holds a content; the strongest one when there are several.

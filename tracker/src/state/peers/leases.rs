@@ -24,7 +24,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use shared::model::{PeerId, PeerMode, Timestamp};
+use shared::model::{PeerId, PeerMode, Timestamp, format_duration};
 
 use super::{Life, Peer, Peers};
 use crate::state::record::Registration;
@@ -141,7 +141,7 @@ impl Peers {
         if away < timing.lease / 2 {
             return None;
         }
-        tracing::warn!(?away, "the tracker stood still; leases are begun anew");
+        tracing::warn!(away = %format_duration(away), "the tracker stood still; leases are begun anew");
         for peer in self.peers.values_mut() {
             match &mut peer.life {
                 Life::Live { lease_until } => *lease_until = now.after(timing.lease),
