@@ -164,7 +164,7 @@ impl Assignments {
         match freed.await {
             Ok(Some(freed)) => info!(content = %content.short(), freed, ?reason, "evicted"),
             Ok(None) => {
-                info!(content = %content.short(), "not evicted: its publication is pending, or it is of another network")
+                info!(content = %content.short(), "not evicted: its publication is pending, or it is of another network");
             }
             // It is gone already: the order's aim is reached.
             Err(error) if error.code() == ErrorCode::NotFound => {}

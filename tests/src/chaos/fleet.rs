@@ -36,8 +36,8 @@ pub(super) const SMALL: usize = 1;
 /// has only seconds between two faults.
 const SOON: &str = "stall = \"10s\"\n";
 
-/// Durations of another network's tracker: it waits for no peer that is missing, and keeps no content without a
-/// name for as long as a peer stays.
+/// Durations of another network's tracker: it waits for no peer that is missing, and keeps no content without
+/// a name for as long as a peer stays.
 const HASTY: &str = r#"
 history_grace = "1s"
 [timing]

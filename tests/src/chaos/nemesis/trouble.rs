@@ -122,8 +122,12 @@ impl ChaosRun {
             // Longer than that network keeps a content without a name.
             std::thread::sleep(long);
             let after = host.data_files();
-            for gone in before.iter().filter(|file| !after.contains(file)) {
-                self.violated(format_args!("another network dropped {}", gone.display()));
+            let mut gone = before.iter().filter(|file| !after.contains(file));
+            if let Some(first) = gone.next() {
+                let (others, first) = (gone.count(), first.display());
+                self.violated(format_args!(
+                    "another network dropped {first} and {others} others"
+                ));
             }
             let listed = names(&host.run_at(there, ["list", "--json"]))?;
             for brought in listed.iter().filter(|name| !name.name.starts_with(ABROAD)) {
