@@ -341,14 +341,18 @@ mod tests {
         assert_eq!(value(contents(&[content])), expected);
     }
 
-    #[test]
-    fn a_node_says_how_its_session_stands() {
+    fn suspended() -> SuspendedFiles {
         let mut suspended = SuspendedFiles::default();
         suspended.add(SuspendedFile {
             path: "/f".into(),
             absence: Absence::Gone,
             lasted: Duration::from_millis(7),
         });
+        suspended
+    }
+
+    #[test]
+    fn a_node_says_how_its_session_stands() {
         let mut status = Status {
             peer: PeerId::from_bytes([1; 16]),
             incarnation: Incarnation::new(7),
@@ -366,7 +370,7 @@ mod tests {
             pending_publications: 1,
             refused_publications: 2,
             lost: shared::model::LostFiles { files: 3, bytes: 9 },
-            suspended,
+            suspended: suspended(),
             network: None,
             kept_apart: Vec::new(),
             uptime: Duration::from_millis(1500),

@@ -56,6 +56,33 @@ fn assert_evicts(cluster: &Cluster, peer: usize, name: &str) -> Result<()> {
     eventually("the removed content to go", PATIENCE, holders, |left| *left == 0).map(drop)
 }
 
+/// Asserts that a peer is in another network than this one, of which it keeps three contents and a
+/// publication.
+fn assert_kept_apart(peer: &Peer, network: &str) -> Result<()> {
+    let status = peer.status();
+    assert_ne!(status["network"], network);
+    assert_eq!(status["pending_publications"], 0);
+    let [apart] = &status["kept_apart"].as_array().context("a list")?[..] else {
+        panic!("{status}")
+    };
+    assert_eq!(apart["network"], network);
+    assert_eq!(
+        (
+            &apart["contents"],
+            &apart["bytes"],
+            &apart["pending_publications"]
+        ),
+        (&3.into(), &(4 * MIB).into(), &1.into()),
+        "{status}"
+    );
+    let told = peer.run(["status"]).expect(0).stdout;
+    assert!(
+        told.contains("peer adopt-network") && told.contains(network),
+        "{told}"
+    );
+    Ok(())
+}
+
 #[test]
 fn a_peer_takes_nothing_from_one_network_into_another() -> Result<()> {
     let mut a = Cluster::builder().peers(3).start()?;
@@ -77,27 +104,7 @@ fn a_peer_takes_nothing_from_one_network_into_another() -> Result<()> {
     a.peer_mut(0).program.stop()?;
     move_to(&mut a, 0, b.tracker.address())?;
 
-    let status = a.peer(0).status();
-    assert_ne!(status["network"], network.as_str());
-    assert_eq!(status["pending_publications"], 0);
-    let [apart] = &status["kept_apart"].as_array().context("a list")?[..] else {
-        panic!("{status}")
-    };
-    assert_eq!(apart["network"], network.as_str());
-    assert_eq!(
-        (
-            &apart["contents"],
-            &apart["bytes"],
-            &apart["pending_publications"]
-        ),
-        (&3.into(), &(4 * MIB).into(), &1.into()),
-        "{status}"
-    );
-    let told = a.peer(0).run(["status"]).expect(0).stdout;
-    assert!(
-        told.contains("peer adopt-network") && told.contains(&network),
-        "{told}"
-    );
+    assert_kept_apart(a.peer(0), &network)?;
     assert!(
         a.peer(0).program.log().contains("kept apart"),
         "{}",

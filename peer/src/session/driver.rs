@@ -155,18 +155,7 @@ impl Driver {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut refused = Backoff::new(REFUSED_WAIT, REFUSED_WAIT);
-        let acquaintances = self.deps.acquaintances.clone();
-        if let Ok(known) = blocking(move || acquaintances.read()).await {
-            if let Some(known) = &known {
-                let (identity, networks) = (Arc::clone(&self.deps.identity), known.networks());
-                if let Err(error) =
-                    try_blocking(move || identity.recall(networks.current, &networks.others)).await
-                {
-                    warn!(%error, "cannot write down the networks that this peer was in");
-                }
-            }
-            self.known.send_replace(known);
-        }
+        self.recall().await;
         while !stop.is_cancelled() {
             let wish = self.wishes.borrow_and_update().clone();
             let Some(entry) = wish.entry else {
@@ -234,6 +223,22 @@ impl Driver {
         }
         let wish = self.wishes.borrow().number;
         self.publish_status(wish, SessionStatus::Offline);
+    }
+
+    /// Reads by which way the network was entered the last time, and which networks this peer knows.
+    async fn recall(&self) {
+        let acquaintances = self.deps.acquaintances.clone();
+        let Ok(known) = blocking(move || acquaintances.read()).await else {
+            return;
+        };
+        if let Some(known) = &known {
+            let (identity, networks) = (Arc::clone(&self.deps.identity), known.networks());
+            let recalled = try_blocking(move || identity.recall(networks.current, &networks.others));
+            if let Err(error) = recalled.await {
+                warn!(%error, "cannot write down the networks that this peer was in");
+            }
+        }
+        self.known.send_replace(known);
     }
 
     fn publish_status(&self, wish: u64, status: SessionStatus) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proto::messages::control::{EntryKind, Listed, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
     Absence, Binding, ByteCount, ByteRate, ContentState, DialFailure, DrainStatus, Durability, FragmentSet,
-    Health, Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason,
+    Health, KeptApart, Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason,
     ReasonCode, Repair, Revision, RevisionEntry, RevisionState, Share, SourceFault, Survey, SuspendedFile,
     SuspendedFiles, Timestamp, Why, format_duration,
 };
@@ -420,14 +420,8 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
     for (n, line) in away(&status.suspended).into_iter().enumerate() {
         lines.push((if n == 0 { words::label_away() } else { "" }, line));
     }
-    for (n, apart) in status.kept_apart.iter().enumerate() {
-        let label = if n == 0 { words::label_apart() } else { "" };
-        let (contents, bytes) = (words::contents(apart.contents), bytes(apart.bytes));
-        let waiting = words::publications_wait(apart.pending);
-        lines.push((label, words::kept_apart(contents, bytes, waiting, apart.network)));
-    }
-    if !status.kept_apart.is_empty() {
-        lines.push(("", words::kept_apart_means().to_owned()));
+    for (n, line) in apart(&status.kept_apart).into_iter().enumerate() {
+        lines.push((if n == 0 { words::label_apart() } else { "" }, line));
     }
     lines.push((
         words::label_version(),
@@ -437,6 +431,17 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
     let width = longest.unwrap_or(0).max(10);
     let line = |(label, value): &(&str, String)| format!("{label:<width$} {value}");
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns a line about each other network of which something is here, and one about all of them.
+fn apart(networks: &[KeptApart]) -> Vec<String> {
+    let line = |apart: &KeptApart| {
+        let (contents, bytes) = (words::contents(apart.contents), ByteCount::new(apart.bytes));
+        let waiting = words::publications_wait(apart.pending);
+        words::kept_apart(contents, bytes, waiting, apart.network)
+    };
+    let meaning = (!networks.is_empty()).then(|| words::kept_apart_means().to_owned());
+    networks.iter().map(line).chain(meaning).collect()
 }
 
 /// Returns a line about the shared files that are away, and one for each of some of them.

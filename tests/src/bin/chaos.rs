@@ -40,7 +40,7 @@ struct Arguments {
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(4..=50))]
     peers: u8,
     /// The kinds of faults: kill-peer, kill-tracker, stop-peer, stop-tracker, cut, divide, fill, siege, page,
-    /// flip, rot, wipe, yesterday, restore [default: all]
+    /// change-network, flip, rot, wipe, yesterday, restore [default: all]
     #[arg(long, value_delimiter = ',')]
     nemesis: Vec<Fault>,
 }

@@ -4,7 +4,7 @@
 //! directory and, on a machine that allows it, a network namespace of its own, so that it can be cut off.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,8 +36,20 @@ pub(super) const SMALL: usize = 1;
 /// has only seconds between two faults.
 const SOON: &str = "stall = \"10s\"\n";
 
+/// Durations of another network's tracker: it waits for no peer that is missing, and keeps no content without
+/// a name for as long as a peer stays.
+const HASTY: &str = r#"
+history_grace = "1s"
+[timing]
+lease = "3s"
+heartbeat = "500ms"
+grace = "1s"
+safe_mode = "3s"
+orphan = "1s"
+"#;
+
 /// Time within which peers find their tracker again after any fault.
-const RETURN_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const RETURN_LIMIT: Duration = Duration::from_secs(60);
 
 /// Programs of a chaos run, and their places.
 #[derive(Debug)]
@@ -276,16 +288,25 @@ impl Fleet {
     /// # Errors
     /// When the network does not answer.
     pub fn listed(&self) -> Result<Vec<Listed>> {
-        let listed = self.hosts()[0].run(["list", "--json"]);
-        ensure!(listed.code == 0, "cannot list: {}", listed.stderr);
-        let listed = listed.json();
-        let names = listed["names"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let names = names.iter().map(|name| Listed {
-            name: text(&name["name"]),
-            state: text(&name["state"]),
-        });
-        Ok(names.collect())
+        names(&self.hosts()[0].run(["list", "--json"]))
+    }
+
+    /// Starts the tracker of another network, on the same data directory each time.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(super) fn other_tracker(&self) -> Result<Program> {
+        let (config, data_dir) = (self.path("other.toml"), self.path("other"));
+        std::fs::write(&config, HASTY).context("write the configuration of another tracker")?;
+        let arguments = vec![
+            "--data-dir".into(),
+            data_dir.into(),
+            "--config".into(),
+            config.into(),
+        ];
+        let switch = self.network.as_ref().map(Network::switch);
+        let (host, prefix) = whereabouts(switch.as_ref());
+        Program::start_at("tracker", arguments, &self.path("other.log"), &host, prefix)
     }
 
     /// Lines of the logs that no program should ever write.
@@ -321,12 +342,21 @@ impl Fleet {
 impl Host {
     /// Runs a command against it and waits for its end, which comes.
     pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        self.run_at(&self.address, arguments)
+    }
+
+    /// Does the same with its program at another address.
+    pub(super) fn run_at<S: AsRef<OsStr>>(
+        &self,
+        address: &str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Outcome {
         let mut command = self.command_here(&binaries::path("peer"));
         // Named by its address, so that a command does not run a node of its own there while this one is
         // being restarted.
         command
             .args(arguments)
-            .args(["--peer", &self.address, "--timeout", self.command_limit])
+            .args(["--peer", address, "--timeout", self.command_limit])
             .env("ENJAMBRE_DATA_DIR", &self.data_dir);
         answered(&mut command)
     }
@@ -381,6 +411,27 @@ impl Host {
         Ok(())
     }
 
+    /// Kills it, runs it in the network of another tracker, at another port that is told, and starts it again
+    /// where it was. Users do not see it there.
+    ///
+    /// # Errors
+    /// When `meanwhile` fails, or it does not start.
+    pub(super) fn visit(
+        &self,
+        tracker: &str,
+        log: &Path,
+        meanwhile: impl FnOnce(&str) -> Result<()>,
+    ) -> Result<()> {
+        self.bounce(|data_dir| {
+            let (host, prefix) = whereabouts(self.place.as_ref());
+            let arguments = ["serve", "--tracker", tracker, "--data-dir"].map(OsString::from);
+            let arguments = arguments.into_iter().chain([data_dir.into()]).collect();
+            let there = Program::start_at("peer", arguments, log, &host, prefix)
+                .with_context(|| format!("start peer {} in another network", self.number))?;
+            meanwhile(there.address())
+        })
+    }
+
     /// The files in which its store keeps other people's fragments.
     #[must_use]
     pub fn data_files(&self) -> Vec<PathBuf> {
@@ -401,6 +452,19 @@ impl Host {
     }
 }
 
+/// Returns the names in the answer to `list --json`.
+pub(super) fn names(listed: &Outcome) -> Result<Vec<Listed>> {
+    ensure!(listed.code == 0, "cannot list: {}", listed.stderr);
+    let listed = listed.json();
+    let names = listed["names"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let names = names.iter().map(|name| Listed {
+        name: text(&name["name"]),
+        state: text(&name["state"]),
+    });
+    Ok(names.collect())
+}
+
 fn answered(command: &mut Command) -> Outcome {
     command
         .stdin(Stdio::null())
@@ -409,7 +473,7 @@ fn answered(command: &mut Command) -> Outcome {
         .into()
 }
 
-fn whereabouts(place: Option<&Place>) -> (String, Vec<std::ffi::OsString>) {
+fn whereabouts(place: Option<&Place>) -> (String, Vec<OsString>) {
     place.map_or_else(
         || ("127.0.0.1".to_owned(), Vec::new()),
         |place| (place.address().to_owned(), place.prefix()),
@@ -418,7 +482,7 @@ fn whereabouts(place: Option<&Place>) -> (String, Vec<std::ffi::OsString>) {
 
 fn launch(
     name: &'static str,
-    arguments: Vec<std::ffi::OsString>,
+    arguments: Vec<OsString>,
     root: &Path,
     place: Option<&Place>,
 ) -> Result<Program> {

@@ -16,7 +16,7 @@ impl World {
             .epoch
             .get()
             .saturating_add(self.rng.random_range(0..3));
-        let epoch = Epoch::new([0, near, near + 1_000, u64::MAX][self.rng.random_range(0..4)]);
+        let epoch = Epoch::new([0, near, near.saturating_add(1_000), u64::MAX][self.rng.random_range(0..4)]);
         let mark = self.rng.random_bool(0.7).then(|| Mark {
             epoch,
             began: Timestamp::from_millis(self.rng.random()),

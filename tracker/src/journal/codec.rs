@@ -74,10 +74,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.u8(EPOCH_BEGUN);
             out.u64(epoch.get());
         }
-        Fact::NetworkNamed(network) => {
-            out.u8(NETWORK_NAMED);
-            out.raw(network.as_bytes());
-        }
+        Fact::NetworkNamed(network) => out.network_named(*network),
         Fact::PeerRegistered(registration) => {
             out.u8(PEER_REGISTERED);
             out.registration(registration);
@@ -249,6 +246,11 @@ impl Writer {
 
     fn u8(&mut self, value: u8) {
         self.0.push(value);
+    }
+
+    fn network_named(&mut self, network: NetworkId) {
+        self.u8(NETWORK_NAMED);
+        self.raw(network.as_bytes());
     }
 
     fn about(&mut self, tag: u8, peer: PeerId) {

@@ -1,5 +1,6 @@
 //! Troubles: faults that destroy nothing.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write as _;
 use std::sync::{Arc, PoisonError};
@@ -10,11 +11,15 @@ use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
-use super::super::fleet::SMALL;
+use super::super::fleet::{RETURN_LIMIT, SMALL, names};
 use super::super::{ChaosRun, Host, locked};
 use super::{Fault, LONG};
-use crate::Program;
+use crate::{Program, eventually};
+
+/// The beginning of all names in another network.
+const ABROAD: &str = "abroad/";
 
 /// Bytes written at a time to fill the disk.
 const BALLAST: usize = 64 << 10;
@@ -61,6 +66,7 @@ impl ChaosRun {
             Fault::Fill => fill(&hosts[SMALL % hosts.len()], long),
             Fault::Siege => self.stranger("siege", host).map(drop),
             Fault::Page => self.page(host),
+            Fault::ChangeNetwork => self.change_network(host, long),
             Fault::Flip | Fault::Rot | Fault::Wipe | Fault::Yesterday | Fault::Restore => {
                 unreachable!("those are harms")
             }
@@ -87,6 +93,50 @@ impl ChaosRun {
     fn page(&self, host: &Host) -> Result<()> {
         for answered in self.stranger("page", host)?.lines() {
             self.violated(format_args!("a page of another site was answered: {answered}"));
+        }
+        Ok(())
+    }
+
+    /// Starts a peer in another network, and in its own one again: neither has anything of the other.
+    fn change_network(&self, host: &Host, long: Duration) -> Result<()> {
+        let tracker = self.fleet.other_tracker()?;
+        let own = self.fleet.path("abroad.bin");
+        std::fs::write(&own, "published in another network").context("write a file")?;
+        let name = format!("{ABROAD}{}", self.watch.elapsed().as_millis());
+        let log = self.fleet.path(&format!("peer-{}-abroad.log", host.number));
+        host.visit(tracker.address(), &log, |there| {
+            let status = || host.run_at(there, ["status", "--json"]).json();
+            let is_there = |status: &Value| status["session"] == "connected";
+            let status = eventually("a session in another network", RETURN_LIMIT, status, is_there)?;
+            if status["pending_publications"] != 0 {
+                self.violated(format_args!(
+                    "peer {} brought publications along: {status}",
+                    host.number
+                ));
+            }
+            let before = host.data_files();
+            let choices = ["--name", &name, "--replicas", "1", "--wait"].map(OsStr::new);
+            let add = ["add".as_ref(), own.as_os_str()].into_iter().chain(choices);
+            let added = host.run_at(there, add);
+            ensure!(added.code == 0, "cannot add in another network: {}", added.stderr);
+            // Longer than that network keeps a content without a name.
+            std::thread::sleep(long);
+            let after = host.data_files();
+            let mut gone = before.iter().filter(|file| !after.contains(file));
+            if let Some(first) = gone.next() {
+                let (others, first) = (gone.count(), first.display());
+                self.violated(format_args!(
+                    "another network dropped {first} and {others} others"
+                ));
+            }
+            let listed = names(&host.run_at(there, ["list", "--json"]))?;
+            for brought in listed.iter().filter(|name| !name.name.starts_with(ABROAD)) {
+                self.violated(format_args!("another network lists {brought:?}"));
+            }
+            Ok(())
+        })?;
+        if tracker.log().contains("restored from an older backup") {
+            self.violated("another network's tracker misses facts of this one");
         }
         Ok(())
     }
