@@ -276,21 +276,30 @@ impl Fleet {
     /// # Errors
     /// When the network does not answer.
     pub fn listed(&self) -> Result<Vec<Listed>> {
-        let listed = self.hosts()[0].run(["list", "--json"]);
-        ensure!(listed.code == 0, "cannot list: {}", listed.stderr);
-        let listed = listed.json();
-        let names = listed["names"].as_array().map(Vec::as_slice).unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let names = names.iter().map(|name| Listed {
+        let names = self.names()?.into_iter().map(|name| Listed {
             name: text(&name["name"]),
             state: text(&name["state"]),
         });
         Ok(names.collect())
     }
 
+    /// Returns the documents of that list.
+    pub(super) fn names(&self) -> Result<Vec<Value>> {
+        let listed = self.hosts()[0].run(["list", "--json"]);
+        ensure!(listed.code == 0, "cannot list: {}", listed.stderr);
+        let names = listed.json()["names"].take();
+        Ok(names.as_array().cloned().unwrap_or_default())
+    }
+
     /// Lines of the logs that no program should ever write.
     #[must_use]
     pub fn panics(&self) -> Vec<String> {
+        self.logged(|line| line.contains("panicked"))
+    }
+
+    /// Returns the lines of all logs that are wanted, each with its log.
+    pub(super) fn logged(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let logs = std::fs::read_dir(self.directory())
             .into_iter()
             .flatten()
@@ -300,7 +309,7 @@ impl Fleet {
         for log in logs {
             let bytes = std::fs::read(log.path()).unwrap_or_default();
             let text = String::from_utf8_lossy(&bytes);
-            let lines = text.lines().filter(|line| line.contains("panicked"));
+            let lines = text.lines().filter(|line| is_wanted(line));
             found.extend(lines.map(|line| format!("{}: {line}", log.path().display())));
         }
         found

@@ -1,12 +1,13 @@
 //! Faults of a cluster in a chaos run.
 //!
 //! *Troubles* destroy nothing: processes are killed or stopped, wires cut, disks filled, places taken by
-//! strangers. They come one after the other, at any time. *Harms* destroy copies, or history: they come when
-//! everything is at its target and nothing else is wrong, and each takes the data of one peer; the cluster
-//! repairs it under load and troubles. So no more than R−1 copies are ever destroyed at once, and every
-//! loss is the cluster's own.
+//! strangers, lies told by a member. They come one after the other, at any time. *Harms* destroy copies, or
+//! history: they come when everything is at its target and nothing else is wrong, and each takes the data of
+//! one peer; the cluster repairs it under load and troubles. So no more than R−1 copies are ever destroyed at
+//! once, and every loss is the cluster's own.
 
 mod harm;
+mod liar;
 mod trouble;
 
 use std::collections::BTreeSet;
@@ -55,6 +56,8 @@ pub enum Fault {
     Siege,
     /// A web page of another site calls the tracker and a peer.
     Page,
+    /// A member says that it keeps contents of which it has nothing.
+    Liar,
     /// Bytes of a peer's stored fragments are changed.
     Flip,
     /// Bytes of a peer's index, or of its log, are changed or gone.
@@ -69,7 +72,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::KillPeer,
         Self::KillTracker,
         Self::StopPeer,
@@ -79,6 +82,7 @@ impl Fault {
         Self::Fill,
         Self::Siege,
         Self::Page,
+        Self::Liar,
         Self::Flip,
         Self::Rot,
         Self::Wipe,
@@ -99,6 +103,7 @@ impl Fault {
             Self::Fill => "fill",
             Self::Siege => "siege",
             Self::Page => "page",
+            Self::Liar => "liar",
             Self::Flip => "flip",
             Self::Rot => "rot",
             Self::Wipe => "wipe",

@@ -61,6 +61,7 @@ impl ChaosRun {
             Fault::Fill => fill(&hosts[SMALL % hosts.len()], long),
             Fault::Siege => self.stranger("siege", host).map(drop),
             Fault::Page => self.page(host),
+            Fault::Liar => self.liar(host, rng),
             Fault::Flip | Fault::Rot | Fault::Wipe | Fault::Yesterday | Fault::Restore => {
                 unreachable!("those are harms")
             }
