@@ -295,11 +295,6 @@ impl Fleet {
     /// Lines of the logs that no program should ever write.
     #[must_use]
     pub fn panics(&self) -> Vec<String> {
-        self.logged(|line| line.contains("panicked"))
-    }
-
-    /// Returns the lines of all logs that are wanted, each with its log.
-    pub(super) fn logged(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let logs = std::fs::read_dir(self.directory())
             .into_iter()
             .flatten()
@@ -309,7 +304,7 @@ impl Fleet {
         for log in logs {
             let bytes = std::fs::read(log.path()).unwrap_or_default();
             let text = String::from_utf8_lossy(&bytes);
-            let lines = text.lines().filter(|line| is_wanted(line));
+            let lines = text.lines().filter(|line| line.contains("panicked"));
             found.extend(lines.map(|line| format!("{}: {line}", log.path().display())));
         }
         found
