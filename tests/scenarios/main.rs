@@ -8,6 +8,7 @@ mod browser;
 mod collections;
 mod copies;
 mod crowd;
+mod damage;
 mod defaults;
 mod disks;
 mod endings;

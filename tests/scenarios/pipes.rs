@@ -43,8 +43,9 @@ fn ends(child: &mut Child, what: &str) -> Result<()> {
     ended.map(drop)
 }
 
-/// Starts a program, waits until it is ready or has ended, asks it to stop, and waits until it has ended.
-fn starts_and_stops(program: &str, line: &[&str], what: &str) -> Result<()> {
+/// Starts a program, waits until it is ready or has ended, asks it to stop, and waits until it has ended;
+/// returns whether it was ready.
+pub(crate) fn starts_and_stops(program: &str, line: &[&str], what: &str) -> Result<bool> {
     let mut child = Command::new(binaries::path(program))
         .args(line)
         .stdin(Stdio::null())
@@ -66,7 +67,7 @@ fn starts_and_stops(program: &str, line: &[&str], what: &str) -> Result<()> {
     if is_ready {
         rustix::process::kill_process(Pid::from_child(&child), Signal::TERM)?;
     }
-    ends(&mut child, what)
+    ends(&mut child, what).map(|()| is_ready)
 }
 
 fn files_below(directory: &Path) -> Vec<PathBuf> {

@@ -8,7 +8,8 @@ use proto::RemoteError;
 use proto::client::SessionClient;
 use proto::messages::FromTracker;
 use shared::model::{
-    Epoch, Hello, Holding, HostPort, Incarnation, Manifest, Numbered, PeerId, Report, RunTraits,
+    Epoch, Hello, Holding, HostPort, Incarnation, Manifest, Numbered, Order, PeerId, Report, RunTraits,
+    SampleOutcome,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -57,7 +58,7 @@ impl Crowd {
                 is_fetching: false,
             };
             let (client, joined) = (client.clone(), joined.clone());
-            runtime.spawn(async move { drop(lie(client, address, holding, joined).await) });
+            runtime.spawn(async move { drop(lie(client, hello(address), vec![holding], joined).await) });
         }
         drop((guard, joined));
         let all = async {
@@ -93,16 +94,16 @@ pub fn hello(address: HostPort) -> Hello {
     }
 }
 
-/// Announces the content and stays, whatever is asked.
-async fn lie(
+/// Announces the holdings and stays, whatever is asked; denies each copy that it is told to look at.
+pub(crate) async fn lie(
     client: SessionClient,
-    address: HostPort,
-    holding: Holding,
+    hello: Hello,
+    holdings: Vec<Holding>,
     joined: mpsc::Sender<()>,
 ) -> Result<(), RemoteError> {
-    let (welcome, reports, mut orders) = client.open(hello(address)).await?;
+    let (welcome, reports, mut orders) = client.open(hello).await?;
     let announce = Report::Announce {
-        holdings: vec![holding],
+        holdings,
         completes_inventory: true,
     };
     let mut sequence = 2;
@@ -117,17 +118,20 @@ async fn lie(
     }
     let mut heartbeat = tokio::time::interval(welcome.heartbeat);
     loop {
-        tokio::select! {
-            _ = heartbeat.tick() => {
-                sequence += 1;
-                let message = Report::Heartbeat { used: 0, disk_free: None, received: Vec::new() };
-                if reports.send(Numbered { sequence, message }).await.is_err() {
-                    return Ok(());
+        let message = tokio::select! {
+            _ = heartbeat.tick() => Report::Heartbeat { used: 0, disk_free: None, received: Vec::new() },
+            order = orders.next() => match order? {
+                Some(FromTracker::Order(Order::Check { check, .. })) => {
+                    let outcome = SampleOutcome::Denied("nothing is there".to_owned());
+                    Report::Checked { check, outcome }
                 }
-            }
-            order = orders.next() => if !matches!(order?, Some(FromTracker::Order(_))) {
-                return Ok(());
+                Some(FromTracker::Order(_)) => continue,
+                _ => return Ok(()),
             },
+        };
+        sequence += 1;
+        if reports.send(Numbered { sequence, message }).await.is_err() {
+            return Ok(());
         }
     }
 }

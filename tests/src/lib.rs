@@ -23,6 +23,8 @@ pub mod dst;
 mod eventually;
 #[cfg(feature = "lab")]
 pub mod lab;
+#[cfg(feature = "lab")]
+pub mod liar;
 mod outcome;
 mod program;
 mod replicas;

@@ -318,6 +318,7 @@ pub(crate) const TESTS: &[Row] = &[
         "lab",
         &["bench", "binaries", "content", "eventually", "outcome", "program"],
     ),
+    ("liar", &["crowd"]),
     ("outcome", &[]),
     ("program", &["binaries", "eventually"]),
     ("replicas", &["cluster", "eventually"]),

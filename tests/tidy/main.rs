@@ -317,6 +317,35 @@ fn names_of_tests_are_short() {
     );
 }
 
+#[test]
+fn tests_that_the_document_of_reliability_names_are_there() {
+    let mut tests = Vec::new();
+    for text in texts("rs").values() {
+        test_names(text.parse().expect("Rust"), &mut tests);
+    }
+    let document = &texts("md")["docs/reliability.md"];
+    let (_, section) = document
+        .split_once("## Faults that were found by damaging")
+        .expect("its tables");
+    let (section, _) = section.split_once("\n## ").expect("the next section");
+    let last_column = |row: &'_ str| row.trim_end_matches(" |").rsplit(" | ").next().map(str::to_owned);
+    let named: Vec<_> = section
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .filter_map(last_column)
+        .flat_map(|cell| {
+            cell.split('`')
+                .skip(1)
+                .step_by(2)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let gone: Vec<_> = named.iter().filter(|name| !tests.contains(name)).collect();
+    assert!(gone.is_empty(), "there are no tests of these names: {gone:#?}");
+    assert!(named.len() > 100, "only {} tests are named", named.len());
+}
+
 /// Collects the names of functions that follow an attribute `test` or `…::test`.
 fn test_names(tokens: TokenStream, names: &mut Vec<String>) {
     let tokens: Vec<_> = tokens.into_iter().collect();

@@ -24,7 +24,7 @@ const WATCHERS: usize = 20_000;
 /// Watchers that share a connection.
 const WATCHERS_EACH: usize = 100;
 
-/// Bounds that docs/reliability.md states.
+/// Bounds that docs/benchmarks.md states.
 const LIST_LIMIT: Duration = Duration::from_secs(1);
 const GET_RATIO: f64 = 2.0;
 const MEMORY_LIMIT: u64 = 256 << 20;

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use harness::bench::report::save;
 use harness::chaos::kills::Victim;
 use harness::chaos::{self, Fault, Plan, Report, flips, kills, wipes};
-use harness::{Stopwatch, strangers, until_interrupted};
+use harness::{Stopwatch, liar, strangers, until_interrupted};
 
 /// Length of a stranger's siege.
 const SIEGE: Duration = Duration::from_secs(6);
@@ -40,7 +40,7 @@ struct Arguments {
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(4..=50))]
     peers: u8,
     /// The kinds of faults: kill-peer, kill-tracker, stop-peer, stop-tracker, cut, divide, fill, siege, page,
-    /// change-network, flip, rot, wipe, yesterday, restore [default: all]
+    /// change-network, liar, flip, rot, wipe, yesterday, restore [default: all]
     #[arg(long, value_delimiter = ',')]
     nemesis: Vec<Fault>,
 }
@@ -84,12 +84,12 @@ enum Kind {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Acts as a stranger against some programs for a while: a part of a run
+    /// Acts as a stranger, or as a liar among the members, for a while: a part of a run
     #[command(hide = true)]
     Stranger {
         act: Act,
-        /// HOST:PORT of each program
-        addresses: Vec<String>,
+        /// HOST:PORT of each program; the words of a liar
+        words: Vec<String>,
     },
 }
 
@@ -97,6 +97,7 @@ enum Kind {
 enum Act {
     Siege,
     Page,
+    Liar,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -109,7 +110,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let name = match &arguments.kind {
         None => "campaign",
-        Some(Kind::Stranger { act, addresses }) => return stranger(*act, addresses),
+        Some(Kind::Stranger { act, words }) => return stranger(*act, words),
         Some(Kind::Kills { of: Of::Tracker, .. }) => "campaign-kills-tracker",
         Some(Kind::Kills { of: Of::Peer, .. }) => "campaign-kills-peer",
         Some(Kind::Wipes { .. }) => "campaign-wipes",
@@ -158,20 +159,24 @@ fn run(arguments: Arguments) -> Result<Report> {
     }
 }
 
-fn stranger(act: Act, addresses: &[String]) -> ExitCode {
-    match act {
-        Act::Siege => {
-            let watch = Stopwatch::start();
-            if let Err(error) = strangers::siege(addresses, &|| watch.elapsed() > SIEGE) {
-                println!("failed: {error:#}");
-                return ExitCode::FAILURE;
-            }
+fn stranger(act: Act, words: &[String]) -> ExitCode {
+    let watch = Stopwatch::start();
+    let ended = match act {
+        Act::Siege => strangers::siege(words, &|| watch.elapsed() > SIEGE),
+        Act::Page => {
+            let answered = strangers::page(words);
+            answered.iter().for_each(|answered| println!("{answered}"));
+            Ok(())
         }
-        Act::Page => strangers::page(addresses)
-            .iter()
-            .for_each(|answered| println!("{answered}")),
+        Act::Liar => liar::run(words),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("failed: {error:#}");
+            ExitCode::FAILURE
+        }
     }
-    ExitCode::SUCCESS
 }
 
 /// Returns whether every invariant held.

@@ -309,6 +309,11 @@ impl Fleet {
         Program::start_at("tracker", arguments, &self.path("other.log"), &host, prefix)
     }
 
+    /// Returns the documents of that list.
+    pub(super) fn names(&self) -> Result<Vec<Value>> {
+        documents(&self.hosts()[0].run(["list", "--json"]))
+    }
+
     /// Lines of the logs that no program should ever write.
     #[must_use]
     pub fn panics(&self) -> Vec<String> {
@@ -452,13 +457,17 @@ impl Host {
     }
 }
 
+/// Returns the documents in the answer to `list --json`.
+fn documents(listed: &Outcome) -> Result<Vec<Value>> {
+    ensure!(listed.code == 0, "cannot list: {}", listed.stderr);
+    let names = listed.json()["names"].take();
+    Ok(names.as_array().cloned().unwrap_or_default())
+}
+
 /// Returns the names in the answer to `list --json`.
 pub(super) fn names(listed: &Outcome) -> Result<Vec<Listed>> {
-    ensure!(listed.code == 0, "cannot list: {}", listed.stderr);
-    let listed = listed.json();
-    let names = listed["names"].as_array().map(Vec::as_slice).unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let names = names.iter().map(|name| Listed {
+    let names = documents(listed)?.into_iter().map(|name| Listed {
         name: text(&name["name"]),
         state: text(&name["state"]),
     });

@@ -1,12 +1,13 @@
 //! Faults of a cluster in a chaos run.
 //!
 //! *Troubles* destroy nothing: processes are killed or stopped, wires cut, disks filled, places taken by
-//! strangers, peers are in another network for a while. They come one after the other, at any time. *Harms*
-//! destroy copies, or history: they come when everything is at its target and nothing else is wrong, and each
-//! takes the data of one peer; the cluster repairs it under load and troubles. So no more than R−1 copies are
-//! ever destroyed at once, and every loss is the cluster's own.
+//! strangers, lies told by a member, peers are in another network for a while. They come one after the other, at
+//! any time. *Harms* destroy copies, or history: they come when everything is at its target and nothing else is
+//! wrong, and each takes the data of one peer; the cluster repairs it under load and troubles. So no more than
+//! R−1 copies are ever destroyed at once, and every loss is the cluster's own.
 
 mod harm;
+mod liar;
 mod trouble;
 
 use std::collections::BTreeSet;
@@ -57,6 +58,8 @@ pub enum Fault {
     Page,
     /// A peer spends some time in another network.
     ChangeNetwork,
+    /// A member says that it keeps contents of which it has nothing.
+    Liar,
     /// Bytes of a peer's stored fragments are changed.
     Flip,
     /// Bytes of a peer's index, or of its log, are changed or gone.
@@ -71,7 +74,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::KillPeer,
         Self::KillTracker,
         Self::StopPeer,
@@ -82,6 +85,7 @@ impl Fault {
         Self::Siege,
         Self::Page,
         Self::ChangeNetwork,
+        Self::Liar,
         Self::Flip,
         Self::Rot,
         Self::Wipe,
@@ -103,6 +107,7 @@ impl Fault {
             Self::Siege => "siege",
             Self::Page => "page",
             Self::ChangeNetwork => "change-network",
+            Self::Liar => "liar",
             Self::Flip => "flip",
             Self::Rot => "rot",
             Self::Wipe => "wipe",

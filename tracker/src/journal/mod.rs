@@ -9,8 +9,6 @@
 pub mod codec;
 #[cfg(test)]
 mod conformance;
-#[cfg(test)]
-mod damaged;
 mod directory;
 mod memory;
 mod sqlite;

@@ -25,7 +25,7 @@ const FILES: [&str; 2] = ["journal.sqlite", "journal.sqlite-wal"];
 const LOG_HEAD: usize = 32;
 
 /// Batch that is acknowledged at once: three records, or as many as need several pages.
-pub(super) fn batch(n: u64) -> Vec<Record> {
+fn batch(n: u64) -> Vec<Record> {
     let count = if n % 8 == 7 { 100 } else { 3 };
     (0..count)
         .map(|i| Record {
@@ -118,13 +118,13 @@ impl Crashed {
     }
 }
 
-pub(super) fn replayed(dir: &Path) -> Result<Vec<Record>, JournalError> {
+fn replayed(dir: &Path) -> Result<Vec<Record>, JournalError> {
     let mut records = Vec::new();
     SqliteJournal::open(dir)?.replay(&mut |record| records.push(record))?;
     Ok(records)
 }
 
-pub(super) fn batches(range: std::ops::Range<u64>) -> Vec<Record> {
+fn batches(range: std::ops::Range<u64>) -> Vec<Record> {
     range.flat_map(batch).collect()
 }
 
@@ -388,7 +388,7 @@ fn a_full_or_read_only_disk_is_reported_and_acknowledged_facts_stay() {
 }
 
 /// Returns every file of a directory with its bytes.
-pub(super) fn files(dir: &Path) -> BTreeSet<(std::ffi::OsString, Vec<u8>)> {
+fn files(dir: &Path) -> BTreeSet<(std::ffi::OsString, Vec<u8>)> {
     let entries = fs::read_dir(dir)
         .expect("lists")
         .map(|entry| entry.expect("lists"));

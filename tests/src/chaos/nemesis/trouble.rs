@@ -67,6 +67,7 @@ impl ChaosRun {
             Fault::Siege => self.stranger("siege", host).map(drop),
             Fault::Page => self.page(host),
             Fault::ChangeNetwork => self.change_network(host, long),
+            Fault::Liar => self.liar(host, rng),
             Fault::Flip | Fault::Rot | Fault::Wipe | Fault::Yesterday | Fault::Restore => {
                 unreachable!("those are harms")
             }
