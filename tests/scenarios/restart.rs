@@ -207,3 +207,34 @@ fn commands_wait_a_moment_for_a_tracker_that_restarts() -> Result<()> {
     assert!(refused.stderr.contains("tracker"), "{}", refused.stderr);
     Ok(())
 }
+
+#[test]
+fn removing_a_name_offline_takes_back_its_update_and_no_more() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(1).start()?;
+    let path = publish(&cluster, 0, "data", 1000, 1)?;
+    cluster.tracker.kill();
+    let lost = |peer: &harness::Peer| peer.status()["session"].as_str() != Some("connected");
+    eventually("the loss", PATIENCE, || lost(cluster.peer(0)), |lost| *lost)?;
+    let next = cluster.path("next");
+    content::write(&next, 1000, 9)?;
+    for (path, name) in [(&next, "data"), (&path, "never")] {
+        let path = path.to_str().expect("text");
+        cluster.peer(0).run(["add", path, "--name", name, "--update"]);
+    }
+    let pending = || cluster.peer(0).status()["pending_publications"].clone();
+    eventually("the update waits", PATIENCE, pending, |count| count == 2)?;
+    let refused = cluster.peer(0).run(["remove", "data"]).expect(6);
+    let says = "the pending update of data is cancelled, and the name stays as it is bound";
+    assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    cluster.tracker.restart()?;
+    let list = || cluster.peer(0).run(["list", "--json"]);
+    let listed = eventually("the tracker is back", PATIENCE, list, |listed| listed.code == 0)?;
+    let names = listed.json()["names"].clone();
+    let bound = names
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|name| name["name"] == "data");
+    assert_eq!(bound.expect("it stays")["revision"], 1);
+    Ok(())
+}

@@ -262,8 +262,12 @@ const fn role(roles: Roles) -> LocalRole {
 /// As the contract says.
 pub(crate) async fn remove(node: &Node, remove: &Remove) -> Result<Revision, Failure> {
     let name = remove.name.clone();
-    let is_pending = node
-        .with_store(move |store| store.withdraw_publication(&name))
+    let (is_pending, is_update) = node
+        .with_store(move |store| {
+            let pending = store.publication(&name)?.filter(Publication::is_pending);
+            let is_update = pending.is_some_and(|pending| pending.is_update());
+            Ok::<_, StoreError>((store.withdraw_publication(&name)?, is_update))
+        })
         .await?;
     let removed = match node.catalog().await {
         Ok(catalog) => catalog.remove(remove).await,
@@ -282,6 +286,10 @@ pub(crate) async fn remove(node: &Node, remove: &Remove) -> Result<Revision, Fai
             .await?;
             Ok(revision)
         }
+        Err(error) if is_update && error.code() == ErrorCode::Unavailable => Err(error.context(format!(
+            "the pending update of {} is cancelled, and the name stays as it is bound",
+            remove.name
+        ))),
         // The name was never published.
         Err(error) if is_pending && matches!(error.code(), ErrorCode::NotFound | ErrorCode::Unavailable) => {
             Ok(Revision::NONE)

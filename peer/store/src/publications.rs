@@ -42,6 +42,12 @@ impl Publication {
         matches!(self.state, PublicationState::Pending(_))
     }
 
+    /// Whether the name was bound before, as far as this peer knows.
+    #[must_use]
+    pub fn is_update(&self) -> bool {
+        self.update || self.revision().is_some_and(|revision| revision > Revision::NONE)
+    }
+
     /// Returns the revision of the name that this peer knew last, if any.
     #[must_use]
     pub const fn revision(&self) -> Option<Revision> {

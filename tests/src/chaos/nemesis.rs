@@ -1,10 +1,10 @@
 //! Faults of a cluster in a chaos run.
 //!
 //! *Troubles* destroy nothing: processes are killed or stopped, wires cut, disks filled, places taken by
-//! strangers, lies told by a member, peers are in another network for a while. They come one after the other, at
-//! any time. *Harms* destroy copies, or history: they come when everything is at its target and nothing else is
-//! wrong, and each takes the data of one peer; the cluster repairs it under load and troubles. So no more than
-//! R−1 copies are ever destroyed at once, and every loss is the cluster's own.
+//! strangers, lies told by a member, peers are in another network for a while. They come one after the
+//! other, at any time. *Harms* destroy copies, or history: they come when everything is at its target and
+//! nothing else is wrong, and each takes the data of one peer; the cluster repairs it under load and
+//! troubles. So no more than R−1 copies are ever destroyed at once, and every loss is the cluster's own.
 
 mod harm;
 mod liar;

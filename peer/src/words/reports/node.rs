@@ -10,6 +10,10 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "an earlier step of this operation has failed",
         "ha fallado un paso anterior de esta operación",
     ),
+    (
+        "the pending update of {} is cancelled, and the name stays as it is bound",
+        "se ha cancelado la actualización pendiente de {}, y el nombre sigue como estaba",
+    ),
     ("the caller has gone away", "quien lo pidió se ha ido"),
     ("the client has gone away", "quien lo pidió se ha ido"),
     ("the client takes nothing", "quien lo pidió no lo recoge"),
