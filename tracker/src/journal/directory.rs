@@ -7,6 +7,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use shared::data_files;
 use shared::database::{self, Verdict};
@@ -17,6 +18,10 @@ use super::JournalError;
 
 const LOCK: &str = "tracker.lock";
 const JOURNAL: &str = "journal.sqlite";
+
+/// Attempts to lock a directory, and the time between them.
+const ATTEMPTS: u32 = 5;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 
 /// Content of the lock file once there is a journal.
 const BEGUN: &str = "a journal was begun here\n";
@@ -55,7 +60,7 @@ impl Directory {
         let file = path.join(LOCK);
         let lock = data_files::open(&file, options.read(true).write(true));
         let lock = lock.map_err(failed("write", &file))?;
-        lock.try_lock().map_err(|error| match error {
+        take(&lock).map_err(|error| match error {
             TryLockError::WouldBlock => JournalError::InUse(path.to_owned()),
             TryLockError::Error(source) => failed("lock", &file)(source),
         })?;
@@ -118,4 +123,15 @@ pub(super) fn failed<'a>(
         path: path.to_owned(),
         source,
     }
+}
+
+/// Locks the file. Waits a moment for a command that has it for an instant, and for a tracker that is ending.
+fn take(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..ATTEMPTS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_ATTEMPTS),
+            done => return done,
+        }
+    }
+    file.try_lock()
 }
