@@ -100,7 +100,7 @@ async fn lie(
     holding: Holding,
     joined: mpsc::Sender<()>,
 ) -> Result<(), RemoteError> {
-    let (welcome, reports, mut orders) = client.open(hello(address)).await?;
+    let (welcome, reports, mut orders) = client.open(hello(address), None).await?;
     let announce = Report::Announce {
         holdings: vec![holding],
         completes_inventory: true,
