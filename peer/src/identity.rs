@@ -1,16 +1,21 @@
-//! The peer's identity: an id for good, an incarnation and a random id per run, the newest epoch and the
-//! latest mark of the tracker's history in the peer's network, a token for its own commands.
+//! The peer's identity: an id and a key for good, an incarnation and a random id per run, the newest epoch
+//! and the latest mark of the tracker's history in the peer's network, a token for its own commands.
 //!
-//! Invariants: ids, incarnations and epochs are durable before they are used; the incarnation grows with
-//! every start, and is another one only when the tracker says which comes next; the epoch of a network never
-//! falls.
+//! Invariants: ids, keys, incarnations and epochs are durable before they are used; an id never gets another
+//! key; the incarnation grows with every start, and is another one only when the tracker says which comes
+//! next; the epoch of a network never falls.
+
+mod key_file;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use shared::model::{Epoch, Incarnation, LostFiles, Mark, Name, NetworkId, PeerId, RunId, Timestamp};
+use shared::keys::PeerKey;
+use shared::model::{
+    Epoch, Incarnation, KeyHash, LostFiles, Mark, Name, NetworkId, PeerId, RunId, Timestamp,
+};
 
 use store::{DiskStore, Rebuilt, StoreError};
 
@@ -21,6 +26,8 @@ const MARK_KEY: &str = "mark";
 
 /// Facts that are of one network each.
 const NETWORK_FACTS: [&str; 2] = [EPOCH_KEY, MARK_KEY];
+/// The hash of the peer's key, once there is one; the key itself is in a file of its own.
+const KEY_KEY: &str = "key";
 
 /// The outcome of giving a data directory another id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,14 +40,16 @@ pub struct Renewed {
     pub left: Vec<Name>,
 }
 
-/// Gives a store an id of its own, which keeps its data; none when the store has no id yet.
+/// Gives a store an id of its own, which keeps its data; none when the store has no id yet. The next run
+/// makes the key of the new id.
 ///
 /// The runs are counted anew. Publications under way are forgotten: the directory that keeps the previous id
 /// has them too, and made twice they could undo what others did to the name in between. The epoch and the
 /// mark stay, because they say what was seen of the network, by whomever.
 ///
 /// # Errors
-/// When the store's index fails. The store may have forgotten publications then; it has one of the two ids.
+/// When the store's index fails. The store may have forgotten publications then, and its key: no node starts
+/// on it until this was repeated.
 pub fn renew(store: &DiskStore) -> Result<Option<Renewed>, StoreError> {
     let Some(previous) = read_peer(store)? else {
         return Ok(None);
@@ -54,7 +63,7 @@ pub fn renew(store: &DiskStore) -> Result<Option<Renewed>, StoreError> {
     left.extend(store.forget_pending_apart()?);
     let peer = PeerId::random();
     store.meta_set(INCARNATION_KEY, &0_u64.to_be_bytes())?;
-    store.meta_set(PEER_KEY, peer.as_bytes())?;
+    set_new_peer(store, peer)?;
     Ok(Some(Renewed { previous, peer, left }))
 }
 
@@ -80,9 +89,16 @@ pub fn rebuild(data_dir: &Path, capacity: u64) -> Result<Option<RebuiltNode>, St
     let Some((store, index)) = DiskStore::rebuild(data_dir, capacity, PEER_KEY)? else {
         return Ok(None);
     };
-    let known = read_peer(&store)?;
+    let known = match read_peer(&store)? {
+        Some(peer) => Some(peer),
+        // A damaged key tells no id.
+        None => key_file::read(data_dir).ok().flatten().map(|(peer, _)| peer),
+    };
     let peer = known.unwrap_or_else(PeerId::random);
-    store.meta_set(PEER_KEY, peer.as_bytes())?;
+    match known {
+        Some(peer) => store.meta_set(PEER_KEY, peer.as_bytes())?,
+        None => set_new_peer(&store, peer)?,
+    }
     Ok(Some(RebuiltNode {
         peer,
         is_new_id: known.is_none(),
@@ -98,10 +114,49 @@ fn read_peer(store: &DiskStore) -> Result<Option<PeerId>, StoreError> {
         .map(PeerId::from_bytes))
 }
 
+/// Gives a store a new id, which has no key yet. A crash in between leaves an index that misses its key.
+fn set_new_peer(store: &DiskStore, peer: PeerId) -> Result<(), StoreError> {
+    key_file::remove(store.root())?;
+    store.meta_set(PEER_KEY, peer.as_bytes())?;
+    store.meta_set(KEY_KEY, &[])
+}
+
+/// Returns the key of this id; makes it for an id that has never had one.
+fn key_of(store: &DiskStore, peer: PeerId) -> Result<PeerKey, StoreError> {
+    let known = store.meta_get(KEY_KEY)?.and_then(|bytes| bytes.try_into().ok());
+    let known = known.map(KeyHash::from_bytes);
+    let path = key_file::path(store.root());
+    let remedy =
+        "put it back as it was, or give the data directory an id and a key of its own with `peer new-id`";
+    let key = match key_file::read(store.root())? {
+        None if known.is_some() => {
+            let text = format!(
+                "the key of this peer is gone: {} is not there; {remedy}",
+                path.display()
+            );
+            return Err(StoreError::Torn(text));
+        }
+        None => key_file::make(store.root(), peer)?,
+        Some((of, key)) if of == peer && known.is_none_or(|known| known == key.public().hash()) => key,
+        Some((of, _)) => {
+            let text = format!(
+                "{} has a key of peer {of}, and not the one of this peer, {peer}; {remedy}",
+                path.display()
+            );
+            return Err(StoreError::Torn(text));
+        }
+    };
+    if known.is_none() {
+        store.meta_set(KEY_KEY, key.public().hash().as_bytes())?;
+    }
+    Ok(key)
+}
+
 /// The identity of one run of this peer.
 pub struct Identity {
     store: Arc<DiskStore>,
     peer: PeerId,
+    key: Arc<PeerKey>,
     incarnation: AtomicU64,
     run: RunId,
     epoch: AtomicU64,
@@ -110,10 +165,11 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Begins a new run: reads the id (or makes it), counts the incarnation up, makes a new token.
+    /// Begins a new run: reads the id and the key (or makes them), counts the incarnation up, makes a new
+    /// token.
     ///
     /// # Errors
-    /// When the store's index fails.
+    /// When the store's index fails; [`StoreError::Torn`] when the id or the key is lost.
     pub fn begin(store: Arc<DiskStore>) -> Result<Self, StoreError> {
         let peer = match read_peer(&store)? {
             Some(peer) => peer,
@@ -127,11 +183,13 @@ impl Identity {
                 ));
             }
             None => {
-                let peer = PeerId::random();
+                let kept = key_file::read(store.root())?.map(|(peer, _)| peer);
+                let peer = kept.unwrap_or_else(PeerId::random);
                 store.meta_set(PEER_KEY, peer.as_bytes())?;
                 peer
             }
         };
+        let key = Arc::new(key_of(&store, peer)?);
         let incarnation = next_run(Incarnation::new(read_number(&store, INCARNATION_KEY)?))?;
         store.meta_set(INCARNATION_KEY, &incarnation.get().to_be_bytes())?;
         let epoch = AtomicU64::new(read_number(&store, EPOCH_KEY)?);
@@ -140,6 +198,7 @@ impl Identity {
         Ok(Self {
             store,
             peer,
+            key,
             incarnation: AtomicU64::new(incarnation.get()),
             run: RunId::random(),
             epoch,
@@ -152,6 +211,12 @@ impl Identity {
     #[must_use]
     pub const fn peer(&self) -> PeerId {
         self.peer
+    }
+
+    /// Returns the key by which this peer proves that it has its id.
+    #[must_use]
+    pub const fn key(&self) -> &Arc<PeerKey> {
+        &self.key
     }
 
     /// Returns the number of this run.
@@ -323,6 +388,62 @@ mod tests {
         let error = Identity::begin(Arc::clone(&store)).expect_err("its id is lost");
         assert_eq!(error.code(), ErrorCode::Corrupt, "{error}");
         assert_eq!(read_peer(&store).expect("reads"), None, "no id was made");
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_a_directory_without_it_is_not_used() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Arc::new(DiskStore::open(dir.path(), 1 << 20).expect("opens"));
+        let begin = || Identity::begin(Arc::clone(&store));
+        let refused = |what: &str| {
+            let error = begin().expect_err("it has no key of its own");
+            assert_eq!(error.code(), ErrorCode::Corrupt, "{error}");
+            assert!(error.to_string().contains(what), "{error}");
+            assert!(error.to_string().contains("peer new-id"), "{error}");
+        };
+        // The directory of an earlier version has an id and no key.
+        let peer = PeerId::random();
+        store.meta_set(PEER_KEY, peer.as_bytes()).expect("durable");
+        let first = begin().expect("begins");
+        assert_eq!(first.peer(), peer);
+        let hash = first.key().public().hash();
+        assert_eq!(begin().expect("begins").key().public().hash(), hash);
+        // The last start ended before the index took note of the key.
+        store.meta_set(KEY_KEY, &[]).expect("durable");
+        assert_eq!(begin().expect("begins").key().public().hash(), hash);
+
+        let path = key_file::path(dir.path());
+        let own = std::fs::read(&path).expect("there");
+        std::fs::remove_file(&path).expect("removed");
+        refused("the key of this peer is gone");
+        std::fs::write(&path, &own[..own.len() / 2]).expect("written");
+        refused("is damaged");
+        for of in [PeerId::random(), peer] {
+            key_file::make(dir.path(), of).expect("made");
+            refused(&format!("has a key of peer {of}"));
+        }
+        std::fs::write(&path, own).expect("written");
+        assert_eq!(begin().expect("begins").key().public().hash(), hash);
+
+        // A new id has a key of its own, also where the old one is damaged.
+        std::fs::write(&path, "damaged").expect("written");
+        let renewed = renew(&store).expect("durable").expect("it had an id");
+        let second = begin().expect("begins");
+        assert_eq!(second.peer(), renewed.peer);
+        assert_ne!(second.key().public().hash(), hash);
+    }
+
+    #[test]
+    fn the_file_of_the_key_tells_the_id_that_the_index_has_lost() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Arc::new(DiskStore::open(dir.path(), 1 << 20).expect("opens"));
+        let first = Identity::begin(Arc::clone(&store)).expect("begins");
+        for key in [PEER_KEY, KEY_KEY] {
+            store.meta_set(key, &[]).expect("durable");
+        }
+        let again = Identity::begin(store).expect("begins");
+        assert_eq!(again.peer(), first.peer());
+        assert_eq!(again.key().public(), first.key().public());
     }
 
     #[test]

@@ -5,11 +5,13 @@
 //! `shared::model`, and back. [`status`] maps errors to gRPC and HTTP in one place. [`client`] has a typed
 //! client for every service, with deadlines and retries; [`dial`] and [`accept`] are the only places where
 //! connections are made and taken. [`frame`] writes the one message that is too large to be copied.
+//! [`credentials`] proves in a call who makes it.
 //! [`listen`] takes ports. [`http`] has the parts of HTTP that the three programs share.
 
 pub mod accept;
 pub mod accounts;
 pub mod client;
+pub mod credentials;
 pub mod dial;
 pub mod frame;
 #[cfg(test)]

@@ -47,6 +47,7 @@ pub const fn to_grpc(code: ErrorCode) -> Code {
     match code {
         ErrorCode::InvalidArgument => Code::InvalidArgument,
         ErrorCode::NotFound => Code::NotFound,
+        ErrorCode::Unauthenticated => Code::Unauthenticated,
         ErrorCode::PermissionDenied => Code::PermissionDenied,
         ErrorCode::Conflict => Code::AlreadyExists,
         ErrorCode::FailedPrecondition => Code::FailedPrecondition,
@@ -67,7 +68,8 @@ pub const fn from_grpc(code: Code) -> ErrorCode {
     match code {
         Code::InvalidArgument | Code::OutOfRange => ErrorCode::InvalidArgument,
         Code::NotFound => ErrorCode::NotFound,
-        Code::PermissionDenied | Code::Unauthenticated => ErrorCode::PermissionDenied,
+        Code::Unauthenticated => ErrorCode::Unauthenticated,
+        Code::PermissionDenied => ErrorCode::PermissionDenied,
         Code::AlreadyExists => ErrorCode::Conflict,
         Code::FailedPrecondition => ErrorCode::FailedPrecondition,
         Code::Aborted => ErrorCode::Stale,
@@ -88,6 +90,7 @@ pub const fn to_http(code: ErrorCode) -> http::StatusCode {
     match code {
         ErrorCode::InvalidArgument => StatusCode::BAD_REQUEST,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::PermissionDenied => StatusCode::FORBIDDEN,
         ErrorCode::Conflict | ErrorCode::Stale => StatusCode::CONFLICT,
         ErrorCode::FailedPrecondition => StatusCode::PRECONDITION_FAILED,

@@ -88,6 +88,24 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
 /// # Errors
 /// The system's refusal.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let (temporary, _) = write_beside(path, text)?;
+    fs::rename(temporary, path)
+}
+
+/// Does so durably: after a crash of the machine the file is the old one or the new one, and the new one when
+/// this has returned.
+///
+/// # Errors
+/// The system's refusal.
+pub fn replace_durably(path: &Path, text: &str) -> io::Result<()> {
+    let (temporary, file) = write_beside(path, text)?;
+    file.sync_all()?;
+    fs::rename(temporary, path)?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Writes a file that only its owner may read, beside the one whose place it is to take.
+fn write_beside(path: &Path, text: &str) -> io::Result<(PathBuf, File)> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let temporary = PathBuf::from(temporary);
@@ -100,7 +118,7 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
         .mode(0o600)
         .open(&temporary)?;
     file.write_all(text.as_bytes())?;
-    fs::rename(&temporary, path)
+    Ok((temporary, file))
 }
 
 /// Makes the changes to a directory (files created, renamed or removed) durable.
@@ -203,6 +221,8 @@ mod tests {
             replace(&path, text).expect("written");
             assert_eq!(read_to_string(&path).expect("reads"), text);
         }
+        replace_durably(&path, "third").expect("written");
+        assert_eq!(read_to_string(&path).expect("reads"), "third");
         let mode = fs::metadata(&path).expect("there").mode() & 0o777;
         assert_eq!((mode, left_over.exists()), (0o600, false));
     }

@@ -13,6 +13,8 @@ pub enum ErrorCode {
     InvalidArgument,
     /// The requested object does not exist (or was removed).
     NotFound,
+    /// The caller has not proved who it is, or its proof is over: it may call again with a new one.
+    Unauthenticated,
     /// The caller may not do this.
     PermissionDenied,
     /// The object exists already, or the revision compared against is not the current one.
@@ -39,9 +41,10 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for exhaustive tests of the mappings.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::InvalidArgument,
         Self::NotFound,
+        Self::Unauthenticated,
         Self::PermissionDenied,
         Self::Conflict,
         Self::FailedPrecondition,
@@ -71,7 +74,7 @@ impl ErrorCode {
             Self::Internal => 1,
             Self::InvalidArgument => 2,
             Self::NotFound => 3,
-            Self::PermissionDenied => 4,
+            Self::Unauthenticated | Self::PermissionDenied => 4,
             Self::Conflict | Self::FailedPrecondition | Self::Stale => 5,
             Self::Unavailable | Self::Unimplemented => 6,
             Self::Corrupt => 8,
@@ -87,6 +90,7 @@ impl ErrorCode {
         match self {
             Self::InvalidArgument => "invalid argument",
             Self::NotFound => "not found",
+            Self::Unauthenticated => "unauthenticated",
             Self::PermissionDenied => "permission denied",
             Self::Conflict => "conflict",
             Self::FailedPrecondition => "failed precondition",

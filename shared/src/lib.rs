@@ -7,7 +7,7 @@
 //! to people in English and Spanish. [`database`] looks at database files before
 //! SQLite does. [`refusal`] says which kind of failure a disk's refusal is. [`json`] has
 //! the documents that programs print and answer with. [`own_data`] recognises a program's data directory,
-//! [`data_files`] opens the files in it.
+//! [`data_files`] opens the files in it. [`keys`] makes the keys of peers, and verifies what they sign.
 //!
 //! This crate knows nothing of gRPC, protobuf or HTTP: `proto` depends on it, never the other way.
 
@@ -17,6 +17,7 @@ pub mod database;
 pub mod error;
 pub mod hash;
 pub mod json;
+pub mod keys;
 pub mod language;
 pub mod model;
 pub mod own_data;

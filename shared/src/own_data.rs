@@ -4,7 +4,7 @@
 //! A path may lead into a directory through links, bind mounts and `..`, and a file may have a second name
 //! outside. So files and directories of a program's own are compared by device and inode, at the time of
 //! use. The directories of other nodes and trackers on the machine are known by the files in them, and other
-//! names of such files, wherever they are, by their content: tokens and databases.
+//! names of such files, wherever they are, by their content: keys, tokens and databases.
 //!
 //! Invariant: whatever cannot be looked at is not taken for the program's own; opening it fails anyway.
 
@@ -28,13 +28,19 @@ pub const INDEX_ID: i32 = 0x656e_6a50;
 /// The file with the address and the token of a running node.
 pub const NODE_FILE: &str = "node.json";
 
+/// The file with the key of a peer.
+pub const KEY_FILE: &str = "peer.key";
+
+/// Beginning of the file [`KEY_FILE`]; the peer's id follows, and the key in the next line.
+pub const KEY_HEADER: &str = "Enjambre key of peer ";
+
 /// Beginning of the file with the token of a running node.
 pub const TOKEN_HEADER: &str = "Authorization: Bearer ";
 
 /// Beginning of the file [`NODE_FILE`].
 const NODE_FILE_BEGINNING: &str = "{\"address\":\"";
 
-/// Bytes at the beginning of a file that tell the database or token of a program.
+/// Bytes at the beginning of a file that tell the database, token or key of a program.
 const BEGINNING: u64 = 512;
 
 /// Directories in which the operating system makes up the files.
@@ -305,6 +311,7 @@ impl Program {
                 "lost",
                 "rebuilding",
                 "reserve",
+                KEY_FILE,
                 NODE_FILE,
                 "http-token",
                 "network.json",
@@ -372,8 +379,8 @@ fn has(path: &Path, names: &[&str]) -> bool {
     names.iter().all(|name| path.join(name).exists())
 }
 
-/// Whether a file with several names is the token or the database of some node or tracker. Its directory is
-/// not known, so its content has to tell.
+/// Whether a file with several names is the key, the token or the database of some node or tracker. Its
+/// directory is not known, so its content has to tell.
 fn is_linked(path: &Path, metadata: &Metadata) -> bool {
     if metadata.nlink() < 2 || !metadata.is_file() {
         return false;
@@ -396,6 +403,7 @@ fn is_of_a_program(beginning: &[u8]) -> bool {
         beginning.starts_with(b"SQLite format 3\0") && matches!(id, Some(JOURNAL_ID | INDEX_ID));
     let has_token = beginning.windows(9).any(|part| part == b"\"token\":\"");
     is_database
+        || beginning.starts_with(KEY_HEADER.as_bytes())
         || beginning.starts_with(TOKEN_HEADER.as_bytes())
         || beginning.starts_with(NODE_FILE_BEGINNING.as_bytes()) && has_token
 }

@@ -134,7 +134,7 @@ async fn open_streams(tracker: &HostPort, content: ContentId) -> Result<Streams>
 /// Announces contents that nobody has published until the session ends; returns why it did.
 async fn announce_without_end(tracker: &HostPort) -> Result<String> {
     let hello = harness::hello("127.0.0.1:9".parse()?);
-    let opened = SessionClient::new(tracker)?.open(hello).await;
+    let opened = SessionClient::new(tracker)?.open(hello, None).await;
     let (_, reports, mut orders) = opened.map_err(RemoteError::from)?;
     let completes_inventory = Report::Announce {
         holdings: Vec::new(),

@@ -19,6 +19,7 @@ mod front_door;
 mod history;
 mod http;
 mod joining;
+mod keys;
 mod leaving;
 mod loss;
 mod lying;

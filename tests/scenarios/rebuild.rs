@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use harness::{Cluster, keepers};
+use shared::own_data::KEY_FILE;
 
 use crate::{assert_same, get, id_of, keepers_of_the_first, publish, wait_for_replicas};
 
@@ -22,6 +23,23 @@ fn refuses_to_start(cluster: &mut Cluster, peer: usize) {
         .expect_err("it is damaged");
     let told = told.to_string();
     assert!(told.contains("`peer rebuild-index`"), "{told}");
+}
+
+/// Kills a peer, and removes its index and those that were put aside.
+fn remove_index(cluster: &mut Cluster, peer: usize) {
+    cluster.peer_mut(peer).program.kill();
+    for end in [
+        "",
+        "-wal",
+        "-shm",
+        "-running",
+        ".damaged",
+        ".damaged-wal",
+        ".damaged-running",
+    ] {
+        let file = cluster.peer(peer).data_dir().join(format!("index.db{end}"));
+        drop(fs::remove_file(file));
+    }
 }
 
 #[test]
@@ -50,21 +68,18 @@ fn a_peer_with_a_damaged_log_is_itself_again_after_a_rebuild() -> Result<()> {
     wait_for_replicas(cluster.peer(0), "data", 3, &[])?;
     assert!(keepers_of_the_first(cluster.peer(0), "data").contains(&id));
 
-    // Without any index the copy is the same, and the peer another one.
-    cluster.peer_mut(1).program.kill();
-    for end in [
-        "",
-        "-wal",
-        "-shm",
-        "-running",
-        ".damaged",
-        ".damaged-wal",
-        ".damaged-running",
-    ] {
-        drop(fs::remove_file(
-            cluster.peer(1).data_dir().join(format!("index.db{end}")),
-        ));
-    }
+    // Without any index the key tells who the peer is; without the key it is another one, with the same copy.
+    remove_index(&mut cluster, 1);
+    refuses_to_start(&mut cluster, 1);
+    let rebuilt = cluster.peer(1).run(["rebuild-index", "--json"]).expect(0).json();
+    assert_eq!(
+        (&rebuilt["id"], &rebuilt["is_new_id"]),
+        (&id.clone().into(), &false.into())
+    );
+    cluster.peer_mut(1).program.restart()?;
+    wait_for_replicas(cluster.peer(0), "data", 3, &[])?;
+    remove_index(&mut cluster, 1);
+    fs::remove_file(cluster.peer(1).data_dir().join(KEY_FILE))?;
     refuses_to_start(&mut cluster, 1);
     let rebuilt = cluster.peer(1).run(["rebuild-index"]).expect(0);
     assert!(

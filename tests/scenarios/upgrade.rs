@@ -4,9 +4,13 @@ use std::path::Path;
 
 use anyhow::Result;
 use harness::{Cluster, eventually};
+use proto::client::{NotWelcome, SessionClient};
 use serde_json::Value;
+use shared::model::Hello;
+use shared::own_data::KEY_FILE;
+use shared::{Coded as _, ErrorCode};
 
-use crate::{PATIENCE, get};
+use crate::{PATIENCE, get, id_of};
 
 /// The SHA-256 of `one.bin`, as `tests/fixtures/c2d455a/README.md` has it.
 const ONE: &str = "facf641471972962e4707c8773c390c98c074f81b614ba91a22beb8adbc26be1";
@@ -32,6 +36,28 @@ fn a_cluster_goes_on_from_the_data_of_c2d455a() -> Result<()> {
     let expected = ["after", "one.bin", "revised", "tree", "values/setting"];
     let revisions = [1, 1, 2, 1, 1].map(Some);
     assert_eq!(known, expected.into_iter().zip(revisions).collect::<Vec<_>>());
+
+    // The old peers have kept their ids, and got keys: without these nobody comes in with an id of theirs.
+    let network = cluster.peer(0).run(["network", "--json"]).expect(0).json();
+    assert_eq!(network["peers"].as_array().map(Vec::len), Some(3), "{network}");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let _guard = runtime.enter();
+    for old in 0..2 {
+        assert!(cluster.peer(old).data_dir().join(KEY_FILE).exists());
+        let older = Hello {
+            peer: id_of(cluster.peer(old)).parse()?,
+            ..harness::hello("127.0.0.1:9".parse()?)
+        };
+        let client = SessionClient::new(&cluster.tracker.address().parse()?)?;
+        let refused = runtime.block_on(client.open(older, None)).map(drop);
+        let Err(NotWelcome::Failed(error)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(error.code(), ErrorCode::Unauthenticated, "{error}");
+        assert!(error.to_string().contains("from an earlier version"), "{error}");
+    }
 
     // A peer without old data reads everything from the others.
     let reader = cluster.peer(fresh);

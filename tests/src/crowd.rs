@@ -101,7 +101,7 @@ pub(crate) async fn lie(
     holdings: Vec<Holding>,
     joined: mpsc::Sender<()>,
 ) -> Result<(), RemoteError> {
-    let (welcome, reports, mut orders) = client.open(hello).await?;
+    let (welcome, reports, mut orders) = client.open(hello, None).await?;
     let announce = Report::Announce {
         holdings,
         completes_inventory: true,

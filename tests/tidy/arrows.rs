@@ -12,6 +12,7 @@ pub(crate) const SHARED: &[Row] = &[
     ("error", &[]),
     ("hash", &["model"]),
     ("json", &["collection", "model"]),
+    ("keys", &["error", "model"]),
     ("language", &["lib"]),
     ("model", &["hash"]),
     ("refusal", &["error"]),
@@ -24,7 +25,8 @@ pub(crate) const SHARED: &[Row] = &[
 pub(crate) const PROTO: &[Row] = &[
     ("accept", &["opening", "v1"]),
     ("accounts", &["accept"]),
-    ("client", &["dial", "messages", "status", "v1"]),
+    ("client", &["credentials", "dial", "messages", "status", "v1"]),
+    ("credentials", &[]),
     ("dial", &["status"]),
     ("frame", &["messages"]),
     ("http", &["accept", "messages", "status"]),

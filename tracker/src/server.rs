@@ -16,7 +16,7 @@ use crate::config::{Config, ConfigError};
 use crate::http;
 use crate::journal::{Journal, JournalError, SqliteJournal};
 use crate::ledger::{Ledger, LedgerThread};
-use crate::rpc::{CatalogService, SessionService, UpkeepService};
+use crate::rpc::{Callers, CatalogService, SessionService, UpkeepService};
 
 /// Time in which tasks have to end: the drain of [`accept::serve`] and some more.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -157,15 +157,17 @@ impl Tracker {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         let tasks = self.tasks;
         let token = tasks.token().clone();
-        let accounts = Accounts::new();
-        let catalog = CatalogService::server(self.ledger.clone(), tasks.clone(), accounts.clone());
-        let session = SessionService::server(self.ledger.clone(), tasks.clone(), accounts);
+        let (ledger, accounts, callers) = (&self.ledger, Accounts::new(), Callers::default());
+        let (watched, known) = (accounts.clone(), callers.clone());
+        let catalog = CatalogService::server(ledger.clone(), tasks.clone(), watched, known);
+        let upkeep = UpkeepService::server(ledger.clone(), callers.clone());
+        let session = SessionService::server(ledger.clone(), tasks.clone(), accounts, callers);
         let (grpc, _health) = Services::new()
             .add(catalog)
             .await
             .add(session)
             .await
-            .add(UpkeepService::server(self.ledger.clone()))
+            .add(upkeep)
             .await
             .into_router();
         let gate = self.config.borrow().gate();

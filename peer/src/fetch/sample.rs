@@ -70,6 +70,7 @@ fn failed(code: ErrorCode, reason: String) -> SampleOutcome {
         | ErrorCode::Corrupt
         | ErrorCode::InvalidArgument
         | ErrorCode::FailedPrecondition
+        | ErrorCode::Unauthenticated
         | ErrorCode::PermissionDenied => SampleOutcome::Denied(reason),
         _ => SampleOutcome::Unreached(reason),
     }

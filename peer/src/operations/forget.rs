@@ -131,8 +131,9 @@ async fn released(node: &Node, content: ContentId) -> Result<(), Failure> {
             let (peer, run) = (node.identity.peer(), node.identity.run());
             match upkeep.release(peer, run, content).await {
                 Ok(()) => {}
-                // Other copies are being looked at, or the tracker has not heard of this one yet.
-                Err(error) if error.code() == ErrorCode::Unavailable => {
+                // Other copies are being looked at, or the tracker has not heard of this one yet; or the call
+                // came after the end of the session, and the next one begins.
+                Err(error) if matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Unauthenticated) => {
                     delay = Some(error);
                     tokio::time::sleep(AGAIN).await;
                     continue;

@@ -392,6 +392,7 @@ mod tests {
         for code in [
             ErrorCode::FailedPrecondition,
             ErrorCode::Stale,
+            ErrorCode::Unauthenticated,
             ErrorCode::Internal,
         ] {
             let lost = Input::Failed(code, "no session".to_owned());

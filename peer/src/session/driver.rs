@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::client::{CatalogClient, NotWelcome, Orders, SessionClient, UpkeepClient};
+use proto::credentials::Credentials;
 use proto::messages::FromTracker;
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
@@ -117,6 +118,7 @@ struct Attempt<'a> {
     tracker: Tracker,
     was_welcomed: bool,
     visitor_host: Option<IpAddr>,
+    credentials: Credentials,
     /// The way back of what was found before evictions: an earlier session's answers reach no later one.
     looked: mpsc::Sender<Input>,
 }
@@ -306,6 +308,7 @@ impl Driver {
                         tracker,
                         was_welcomed: false,
                         visitor_host: None,
+                        credentials: Credentials::default(),
                         looked,
                     };
                     let outcome = self.session(&mut attempt, looks, stop).await;
@@ -389,6 +392,7 @@ impl Driver {
             };
             if let Input::Welcomed(welcome) = &input {
                 attempt.visitor_host = welcome.visitor_host;
+                attempt.credentials = Credentials::new(welcome.secret);
             }
             outputs = session.handle(self.deps.clock.now(), input);
         }
@@ -430,7 +434,8 @@ impl Driver {
             Output::LookUp(look_up) => return self.look_up(look_up).await.map(Some),
             Output::Hello(hello) => {
                 let client = SessionClient::new(&attempt.tracker.tracker)?;
-                *wire = Wire::Opening(Box::pin(async move { client.open(*hello).await }));
+                let key = Arc::clone(self.deps.identity.key());
+                *wire = Wire::Opening(Box::pin(async move { client.open(*hello, Some(&key)).await }));
             }
             Output::TurnTo(network) => self.turn_to(network).await?,
             Output::RaiseEpoch(epoch) => {
@@ -503,8 +508,8 @@ impl Driver {
         self.connection.send_replace(Some(Connection {
             network: self.deps.identity.network(),
             epoch,
-            catalog: CatalogClient::new(&tracker)?,
-            upkeep: UpkeepClient::new(&tracker)?,
+            catalog: CatalogClient::new(&tracker)?.speaking_with(attempt.credentials),
+            upkeep: UpkeepClient::new(&tracker)?.speaking_with(attempt.credentials),
             visitor_host: attempt.visitor_host,
             tracker: tracker.clone(),
         }));
@@ -598,6 +603,10 @@ impl Wire {
             Self::Open(_, orders) => match orders.next().await? {
                 Some(FromTracker::Order(order)) => Ok(Input::Ordered(order)),
                 Some(FromTracker::Welcome(welcome)) => Ok(Input::Welcomed(welcome)),
+                Some(FromTracker::Challenge(_)) => Err(RemoteError::new(
+                    ErrorCode::Internal,
+                    "the tracker challenged this peer after it had welcomed it",
+                )),
                 Some(FromTracker::Refused(refusal)) => Ok(Input::Refused(refusal)),
                 None => Err(RemoteError::new(
                     ErrorCode::Unavailable,

@@ -113,7 +113,7 @@ impl Welcomed {
             _network: network,
             _home: home,
         };
-        assert!(matches!(welcomed.hear().await, FromPeer::Hello(_)));
+        assert!(matches!(welcomed.hear().await, FromPeer::Hello(..)));
         let welcome = Welcome {
             network: None,
             epoch: EPOCH,
@@ -123,6 +123,7 @@ impl Welcomed {
             defaults: shared::model::NetworkDefaults::default(),
             visitor_host: None,
             takes_file_news: true,
+            secret: None,
         };
         welcomed.say(FromTracker::Welcome(welcome)).await;
         while !matches!(

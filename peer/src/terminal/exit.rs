@@ -105,7 +105,7 @@ impl From<ErrorCode> for Exit {
         match code {
             ErrorCode::InvalidArgument => Self::Usage,
             ErrorCode::NotFound => Self::NotFound,
-            ErrorCode::PermissionDenied => Self::NotAllowed,
+            ErrorCode::Unauthenticated | ErrorCode::PermissionDenied => Self::NotAllowed,
             ErrorCode::Conflict | ErrorCode::FailedPrecondition | ErrorCode::Stale => Self::Conflict,
             ErrorCode::Unavailable | ErrorCode::Unimplemented => Self::Unreachable,
             ErrorCode::Corrupt => Self::Integrity,

@@ -202,6 +202,7 @@ fn kind(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::InvalidArgument => "la petición no es válida",
         ErrorCode::NotFound => "no existe",
+        ErrorCode::Unauthenticated => "falta probar quién lo pide",
         ErrorCode::PermissionDenied => "no está permitido",
         ErrorCode::Conflict => "ya existe o ha cambiado entretanto",
         ErrorCode::FailedPrecondition => "antes hay que hacer otra cosa",

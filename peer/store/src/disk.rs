@@ -505,6 +505,12 @@ impl DiskStore {
         self.index().withdraw_publication(name)
     }
 
+    /// Returns the data directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
     /// Returns a small fact that was stored under a key (the peer's id, its incarnation, the newest epoch,
     /// …).
     ///

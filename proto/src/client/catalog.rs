@@ -10,6 +10,7 @@ use tonic::transport::Channel;
 use tonic::{Response, Status};
 
 use super::{Incoming, Patience, Remote, begun, unary};
+use crate::credentials::Credentials;
 use crate::messages::types::content_id;
 use crate::messages::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove, Rename, publication};
 use crate::v1::catalog_client::CatalogClient as Generated;
@@ -23,6 +24,7 @@ const COLLECTION_DEADLINE: Duration = Duration::from_secs(60);
 pub struct CatalogClient {
     inner: Generated<Channel>,
     remote: Remote,
+    credentials: Credentials,
 }
 
 impl CatalogClient {
@@ -34,7 +36,14 @@ impl CatalogClient {
         Ok(Self {
             inner: Generated::new(dial::channel(tracker)?),
             remote: Remote::new("the tracker", tracker),
+            credentials: Credentials::default(),
         })
+    }
+
+    /// Makes calls in the name of the peer that has these credentials.
+    #[must_use]
+    pub fn speaking_with(self, credentials: Credentials) -> Self {
+        Self { credentials, ..self }
     }
 
     /// Makes a call; both messages pass as they are.
@@ -60,10 +69,10 @@ impl CatalogClient {
         if let Some(parts) = &publish.parts {
             return self.publish_collection(publish, parts).await;
         }
-        let request = v1::PublishRequest::from(publish);
+        let (request, credentials) = (v1::PublishRequest::from(publish), self.credentials);
         let reply = self
             .forward(request, |mut client, request| async move {
-                client.publish(request).await
+                client.publish(credentials.request(request)).await
             })
             .await?;
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
@@ -74,18 +83,18 @@ impl CatalogClient {
             deadline: COLLECTION_DEADLINE,
             ..Patience::DEFAULT
         };
-        let messages = publication(publish, parts);
-        let reply =
-            unary(
-                patience,
-                &self.remote,
-                &self.inner,
-                messages,
-                |mut client, messages| async move {
-                    client.publish_collection(tokio_stream::iter(messages)).await
-                },
-            )
-            .await?;
+        let (messages, credentials) = (publication(publish, parts), self.credentials);
+        let reply = unary(
+            patience,
+            &self.remote,
+            &self.inner,
+            messages,
+            |mut client, messages| async move {
+                let request = credentials.request(tokio_stream::iter(messages));
+                client.publish_collection(request).await
+            },
+        )
+        .await?;
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 

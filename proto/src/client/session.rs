@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::ErrorCode;
+use shared::keys::{Introduction, PeerKey};
 use shared::model::{Hello, HelloRefusal, HostPort, Numbered, Report, Welcome};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -65,7 +66,8 @@ impl SessionClient {
         Ok(Self(Generated::new(channel), Remote::new("the tracker", tracker)))
     }
 
-    /// Says Hello (sequence number 1) and waits for Welcome.
+    /// Says Hello (sequence number 1), proves the key that the peer has, if the tracker asks for it, and
+    /// waits for Welcome.
     ///
     /// Opens a session: messages put into the returned channel are sent, the stream brings the orders.
     /// Dropping both ends the session.
@@ -75,22 +77,36 @@ impl SessionClient {
     pub async fn open(
         &self,
         hello: Hello,
+        key: Option<&PeerKey>,
     ) -> Result<(Welcome, mpsc::Sender<Numbered<Report>>, Orders), NotWelcome> {
         let (reports_tx, reports_rx) = mpsc::channel::<Numbered<Report>>(OUTBOX_MESSAGES);
-        let first = Numbered {
-            sequence: 1,
-            message: FromPeer::Hello(hello),
-        };
+        let (answer_tx, answer_rx) = mpsc::channel(1);
+        let introduction = Introduction::of(&hello);
+        let hello = FromPeer::Hello(hello, key.map(|key| *key.public()));
+        // The answer belongs to Hello, and has its number.
+        let greeting = tokio_stream::once(hello).chain(ReceiverStream::new(answer_rx));
+        let greeting = greeting.map(|message| Numbered { sequence: 1, message });
         let reports = ReceiverStream::new(reports_rx).map(|report| Numbered {
             sequence: report.sequence,
             message: FromPeer::Report(report.message),
         });
-        let up = tokio_stream::once(first).chain(reports).map(v1::FromPeer::from);
+        let up = greeting.chain(reports).map(v1::FromPeer::from);
 
         let mut client = self.0.clone();
         let greeting = async {
             let mut orders: Orders = Incoming::new(client.open(up).await.map_err(from_status)?.into_inner());
-            match orders.next().await? {
+            let mut first = orders.next().await?;
+            if let (Some(FromTracker::Challenge(challenge)), Some(key)) = (&first, key) {
+                let signature = key
+                    .sign(&introduction, challenge)
+                    .map_err(|error| RemoteError::of(&error))?;
+                // A session that has broken says so next.
+                drop(answer_tx.send(FromPeer::Answer(signature)).await);
+                first = orders.next().await?;
+            }
+            // No answer follows: reports come next.
+            drop(answer_tx);
+            match first {
                 Some(FromTracker::Welcome(welcome)) => Ok((welcome, orders)),
                 Some(FromTracker::Refused(refusal)) => Err(NotWelcome::Refused(refusal)),
                 _ => Err(NotWelcome::Failed(RemoteError::new(

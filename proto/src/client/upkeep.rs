@@ -8,13 +8,14 @@ use tonic::transport::Channel;
 use tonic::{Response, Status};
 
 use super::{Patience, Remote, unary};
+use crate::credentials::Credentials;
 use crate::messages::{Invalid, SetPeerMode, SetTarget};
 use crate::v1::upkeep_client::UpkeepClient as Generated;
 use crate::{RemoteError, dial, v1};
 
 /// Talks to one tracker; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct UpkeepClient(Generated<Channel>, Remote);
+pub struct UpkeepClient(Generated<Channel>, Remote, Credentials);
 
 impl UpkeepClient {
     /// Makes a client that dials on first use.
@@ -23,7 +24,14 @@ impl UpkeepClient {
     /// When the address cannot be dialled.
     pub fn new(tracker: &HostPort) -> Result<Self, RemoteError> {
         let remote = Remote::new("the tracker", tracker);
-        Ok(Self(Generated::new(dial::channel(tracker)?), remote))
+        let inner = Generated::new(dial::channel(tracker)?);
+        Ok(Self(inner, remote, Credentials::default()))
+    }
+
+    /// Makes calls in the name of the peer that has these credentials.
+    #[must_use]
+    pub fn speaking_with(self, credentials: Credentials) -> Self {
+        Self(self.0, self.1, credentials)
     }
 
     /// Makes a call; both messages pass as they are.
@@ -126,8 +134,9 @@ impl UpkeepClient {
             content_id: content.as_bytes().to_vec().into(),
             run_id: run.as_bytes().to_vec().into(),
         };
+        let credentials = self.2;
         let released = self.forward(request, |mut client, request| async move {
-            client.release(request).await
+            client.release(credentials.request(request)).await
         });
         released.await.map(drop)
     }

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use shared::model::{
-    Answer, AssignmentFailure, DigestBuckets, Epoch, EvictReason, FileNews, FragmentSet, Hello, HelloRefusal,
-    Holding, HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, NetworkDefaults, Numbered,
-    Order, Received, Remaining, Report, RunTraits, Source, Timestamp, Welcome,
+    Answer, AssignmentFailure, Challenge, DigestBuckets, Epoch, EvictReason, FileNews, FragmentSet, Hello,
+    HelloRefusal, Holding, HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark,
+    NetworkDefaults, Numbered, Order, PublicKey, Received, Remaining, Report, RunTraits, SessionSecret,
+    Signature, Source, Timestamp, Welcome,
 };
 
 use super::types::{
     absence, absence_text, chosen_fragment_length, chosen_target, content_id, fragment_length_number,
     network_bytes, network_id, peer_id, run_id, source_rank, words, zone, zone_text,
 };
-use super::{Invalid, bounded, parsed, required, samples};
+use super::{Invalid, bounded, fixed, parsed, required, samples};
 use crate::v1;
 use crate::v1::probe_result::Outcome;
 
@@ -28,8 +29,10 @@ pub const MAX_SOURCES: usize = 16;
 /// Messages of a peer, in the order in which it may send them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromPeer {
-    /// First.
-    Hello(Hello),
+    /// First; with the key that the peer can prove to have, if it has one.
+    Hello(Hello, Option<PublicKey>),
+    /// In answer to a challenge.
+    Answer(Signature),
     /// Ever after.
     Report(Report),
 }
@@ -37,7 +40,9 @@ pub enum FromPeer {
 /// Messages of a tracker, in the order in which it may send them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromTracker {
-    /// First.
+    /// First, when the hello has a key.
+    Challenge(Challenge),
+    /// First otherwise.
     Welcome(Welcome),
     /// First and last.
     Refused(HelloRefusal),
@@ -51,7 +56,13 @@ impl TryFrom<v1::FromPeer> for Numbered<FromPeer> {
     fn try_from(wire: v1::FromPeer) -> Result<Self, Invalid> {
         use v1::from_peer::Message;
         let message = match required("message", wire.message)? {
-            Message::Hello(hello) => FromPeer::Hello(hello.try_into()?),
+            Message::Hello(hello) => {
+                let key = public_key(&hello.public_key)?;
+                FromPeer::Hello(hello.try_into()?, key)
+            }
+            Message::Answer(answer) => {
+                FromPeer::Answer(Signature::from_bytes(fixed("signature", &answer.signature)?))
+            }
             Message::Heartbeat(heartbeat) => FromPeer::Report(Report::Heartbeat {
                 used: heartbeat.used,
                 disk_free: heartbeat.disk_free,
@@ -86,7 +97,13 @@ impl From<Numbered<FromPeer>> for v1::FromPeer {
     fn from(numbered: Numbered<FromPeer>) -> Self {
         use v1::from_peer::Message;
         let message = match numbered.message {
-            FromPeer::Hello(hello) => Message::Hello(hello.into()),
+            FromPeer::Hello(hello, key) => Message::Hello(v1::Hello {
+                public_key: key.map(|key| key.as_bytes().to_vec().into()).unwrap_or_default(),
+                ..hello.into()
+            }),
+            FromPeer::Answer(signature) => Message::Answer(v1::Answer {
+                signature: signature.as_bytes().to_vec().into(),
+            }),
             FromPeer::Report(Report::Heartbeat {
                 used,
                 disk_free,
@@ -250,6 +267,16 @@ impl TryFrom<v1::Hello> for Hello {
     }
 }
 
+/// The secret of a session; none of a peer without a key, and from an older tracker.
+fn session_secret(bytes: &[u8]) -> Result<Option<SessionSecret>, Invalid> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    fixed("session_secret", bytes)
+        .map(SessionSecret::from_bytes)
+        .map(Some)
+}
+
 impl From<v1::Mark> for Mark {
     fn from(wire: v1::Mark) -> Self {
         Self {
@@ -292,8 +319,17 @@ impl From<Hello> for v1::Hello {
             can_check: hello.traits.can_check,
             disk_free: hello.traits.disk_free,
             was_refused: hello.traits.was_refused,
+            // The key is no part of what the peer says of itself.
+            public_key: bytes::Bytes::new(),
         }
     }
+}
+
+/// The key of a hello; an older peer has none.
+fn public_key(bytes: &[u8]) -> Result<Option<PublicKey>, Invalid> {
+    let key = (!bytes.is_empty()).then(|| PublicKey::from_bytes(bytes));
+    key.transpose()
+        .map_err(|error| Invalid::field("public_key", error))
 }
 
 impl TryFrom<v1::Holding> for Holding {
@@ -376,7 +412,11 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 },
                 takes_file_news: welcome.takes_file_news,
                 defaults: defaults(welcome.replicas, welcome.fragment_length)?,
+                secret: session_secret(&welcome.session_secret)?,
             }),
+            Message::Challenge(challenge) => {
+                Self::Challenge(Challenge::from_bytes(fixed("nonce", &challenge.nonce)?))
+            }
             Message::Ask(ask) => Self::Order(Order::Ask {
                 epoch: Epoch::new(ask.epoch),
                 question: ask.question,
@@ -447,16 +487,9 @@ impl From<FromTracker> for v1::FromTracker {
                 };
                 Message::Refused(v1::Refused { why: Some(why) })
             }
-            FromTracker::Welcome(welcome) => Message::Welcome(v1::Welcome {
-                network: network_bytes(welcome.network),
-                epoch: welcome.epoch.get(),
-                lease_ms: millis(welcome.lease),
-                heartbeat_ms: millis(welcome.heartbeat),
-                listing: welcome.listing.map(|buckets| buckets.to_bytes().into()),
-                visitor_host: welcome.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
-                takes_file_news: welcome.takes_file_news,
-                replicas: welcome.defaults.replicas.get(),
-                fragment_length: fragment_length_number(welcome.defaults.fragment_length),
+            FromTracker::Welcome(welcome) => Message::Welcome(welcome.into()),
+            FromTracker::Challenge(challenge) => Message::Challenge(v1::Challenge {
+                nonce: challenge.as_bytes().to_vec().into(),
             }),
             FromTracker::Order(Order::Ask { epoch, question }) => Message::Ask(v1::Ask {
                 epoch: epoch.get(),
@@ -511,6 +544,26 @@ impl From<FromTracker> for v1::FromTracker {
         };
         Self {
             message: Some(message),
+        }
+    }
+}
+
+impl From<Welcome> for v1::Welcome {
+    fn from(welcome: Welcome) -> Self {
+        Self {
+            network: network_bytes(welcome.network),
+            epoch: welcome.epoch.get(),
+            lease_ms: millis(welcome.lease),
+            heartbeat_ms: millis(welcome.heartbeat),
+            listing: welcome.listing.map(|buckets| buckets.to_bytes().into()),
+            visitor_host: welcome.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
+            takes_file_news: welcome.takes_file_news,
+            replicas: welcome.defaults.replicas.get(),
+            fragment_length: fragment_length_number(welcome.defaults.fragment_length),
+            session_secret: welcome
+                .secret
+                .map(|secret| secret.expose().to_vec().into())
+                .unwrap_or_default(),
         }
     }
 }

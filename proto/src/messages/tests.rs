@@ -7,11 +7,12 @@ use proptest::prelude::*;
 use prost::Message as _;
 use shared::hash::ContentHasher;
 use shared::model::{
-    Asked, Attributes, CollectionSize, ContentId, ContentRef, DigestBuckets, Epoch, EvictReason,
+    Asked, Attributes, Challenge, CollectionSize, ContentId, ContentRef, DigestBuckets, Epoch, EvictReason,
     FragmentLength, FragmentSet, Hello, HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Mode,
     ModifiedAt, Name, NamedRevision, NetworkDefaults, NetworkId, Numbered, Order, PeerId, PinCount, PinWish,
-    Received, Remaining, ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry, RevisionState,
-    RunId, RunTraits, Sample, SampleOutcome, Source, SourceRank, Timestamp, Welcome,
+    PublicKey, Received, Remaining, ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry,
+    RevisionState, RunId, RunTraits, Sample, SampleOutcome, SessionSecret, Signature, Source, SourceRank,
+    Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -21,6 +22,12 @@ fn manifest(length: usize) -> Manifest {
     let mut hasher = ContentHasher::new(length as u64, FragmentLength::MIN);
     hasher.update(&vec![7; length]);
     hasher.finish().expect("the length is right")
+}
+
+fn point(n: u8) -> PublicKey {
+    let mut bytes = [n; 65];
+    bytes[0] = 4;
+    PublicKey::from_bytes(&bytes).expect("a point")
 }
 
 fn content() -> impl Strategy<Value = ContentId> {
@@ -52,26 +59,29 @@ fn held(n: u8) -> Holding {
 fn from_peer() -> impl Strategy<Value = FromPeer> {
     let hello =
         (any::<[u8; 16]>(), any::<(u64, u64, u64, u64)>()).prop_map(|(id, (run, capacity, used, epoch))| {
-            FromPeer::Hello(Hello {
-                peer: PeerId::from_bytes(id),
-                incarnation: Incarnation::new(run),
-                run: (run % 2 == 1).then(|| RunId::from_bytes(id)),
-                address: "[::1]:50053".parse().expect("an address"),
-                zone: (run % 2 == 0).then(|| "rack-7".parse().expect("a zone")),
-                capacity,
-                used,
-                network: (run % 2 == 1).then(|| NetworkId::from_bytes(id)),
-                epoch: Epoch::new(epoch),
-                mark: (run % 2 == 0).then(|| mark(epoch, run, used)),
-                holdings: (run % 3 == 0).then(|| [&held(id[0])].into_iter().collect()),
-                traits: RunTraits {
-                    is_transient: run % 2 == 0,
-                    can_probe: run % 5 == 0,
-                    can_check: run % 11 == 0,
-                    disk_free: (run % 3 == 0).then_some(run),
-                    was_refused: run % 7 == 0,
+            FromPeer::Hello(
+                Hello {
+                    peer: PeerId::from_bytes(id),
+                    incarnation: Incarnation::new(run),
+                    run: (run % 2 == 1).then(|| RunId::from_bytes(id)),
+                    address: "[::1]:50053".parse().expect("an address"),
+                    zone: (run % 2 == 0).then(|| "rack-7".parse().expect("a zone")),
+                    capacity,
+                    used,
+                    network: (run % 2 == 1).then(|| NetworkId::from_bytes(id)),
+                    epoch: Epoch::new(epoch),
+                    mark: (run % 2 == 0).then(|| mark(epoch, run, used)),
+                    holdings: (run % 3 == 0).then(|| [&held(id[0])].into_iter().collect()),
+                    traits: RunTraits {
+                        is_transient: run % 2 == 0,
+                        can_probe: run % 5 == 0,
+                        can_check: run % 11 == 0,
+                        disk_free: (run % 3 == 0).then_some(run),
+                        was_refused: run % 7 == 0,
+                    },
                 },
-            })
+                (run % 2 == 1).then(|| point(id[0])),
+            )
         });
     let announce =
         (proptest::collection::vec(holding(), 0..5), any::<bool>()).prop_map(|(holdings, last)| {
@@ -83,6 +93,10 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
     prop_oneof![
         hello,
         announce,
+        any::<[u8; 32]>().prop_map(|half| {
+            let bytes = [half, half].concat().try_into().expect("64 bytes");
+            FromPeer::Answer(Signature::from_bytes(bytes))
+        }),
         any::<u64>().prop_map(|used| FromPeer::Report(Report::Heartbeat {
             used,
             disk_free: Some(used / 2),
@@ -205,6 +219,12 @@ proptest! {
     }
 
     #[test]
+    fn a_challenge_survives_the_wire(nonce: [u8; 32]) {
+        let sent = FromTracker::Challenge(Challenge::from_bytes(nonce));
+        prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
+    }
+
+    #[test]
     fn a_welcome_survives_the_wire(epoch: u64, lease in 1_u64..1_000_000, asked in proptest::option::of(any::<u8>())) {
         let sent = FromTracker::Welcome(Welcome {
             network: asked.map(|n| NetworkId::from_bytes([n; 16])),
@@ -222,6 +242,7 @@ proptest! {
             },
             visitor_host: (epoch % 2 == 0).then(|| std::net::Ipv4Addr::from_bits(7).into()),
             takes_file_news: lease % 2 == 0,
+            secret: (epoch % 3 == 0).then(|| SessionSecret::from_bytes([7; 32])),
         });
         prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
     }
@@ -365,21 +386,24 @@ fn an_unchanged_peer_says_so_in_a_thousandth_of_a_listing() {
         }))
     };
     let listed: usize = holdings.chunks(super::MAX_HOLDINGS).map(announce).sum();
-    let hello = size(FromPeer::Hello(Hello {
-        peer: PeerId::from_bytes([1; 16]),
-        incarnation: Incarnation::new(1),
-        run: Some(RunId::from_bytes([2; 16])),
-        address: "10.0.0.1:50053".parse().expect("an address"),
-        zone: None,
-        capacity: 1 << 40,
-        used: 1 << 30,
-        network: None,
-        epoch: Epoch::new(1),
-        mark: None,
-        holdings: Some(holdings.iter().collect()),
-        traits: RunTraits::default(),
-    }));
+    let hello = size(FromPeer::Hello(
+        Hello {
+            peer: PeerId::from_bytes([1; 16]),
+            incarnation: Incarnation::new(1),
+            run: Some(RunId::from_bytes([2; 16])),
+            address: "10.0.0.1:50053".parse().expect("an address"),
+            zone: None,
+            capacity: 1 << 40,
+            used: 1 << 30,
+            network: None,
+            epoch: Epoch::new(1),
+            mark: None,
+            holdings: Some(holdings.iter().collect()),
+            traits: RunTraits::default(),
+        },
+        Some(point(1)),
+    ));
     let unchanged = hello + announce(&[]);
     assert!((4_000_000..6_000_000).contains(&listed), "{listed} bytes");
-    assert!((4_096..4_300).contains(&unchanged), "{unchanged} bytes");
+    assert!((4_096..4_400).contains(&unchanged), "{unchanged} bytes");
 }

@@ -32,6 +32,10 @@ pub struct RunId([u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkId([u8; 16]);
 
+/// The identity of a key: the SHA-256 of its public half as certificates have it (SubjectPublicKeyInfo).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyHash([u8; 32]);
+
 /// Text was not the hexadecimal form of an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} must be {expected} hexadecimal digits, got {got:?}")]
@@ -118,9 +122,10 @@ byte_id!(ContentId, 32, "content id");
 byte_id!(PeerId, 16, "peer id");
 byte_id!(RunId, 16, "run id");
 byte_id!(NetworkId, 16, "network id");
+byte_id!(KeyHash, 32, "key hash");
 
 /// Fills `out` from lower- or upper-case hexadecimal digits; false unless `text` is exactly that.
-fn decode_hex(text: &str, out: &mut [u8]) -> bool {
+pub(crate) fn decode_hex(text: &str, out: &mut [u8]) -> bool {
     let digits = text.as_bytes();
     if digits.len() != out.len() * 2 {
         return false;

@@ -16,6 +16,7 @@ mod fetch_progress;
 mod fetch_source;
 mod fragment;
 mod id;
+mod key;
 mod manifest;
 mod name;
 mod peer;
@@ -45,9 +46,10 @@ pub use fragment::{
     FragmentSetError, MAX_FRAGMENTS,
 };
 pub use id::{
-    ContentId, Digest, Epoch, FactCount, Incarnation, NetworkId, ParseIdError, PeerId, Revision, RunId,
-    SHORTEST_PREFIX,
+    ContentId, Digest, Epoch, FactCount, Incarnation, KeyHash, NetworkId, ParseIdError, PeerId, Revision,
+    RunId, SHORTEST_PREFIX,
 };
+pub use key::{Challenge, NoPublicKey, PublicKey, SessionSecret, Signature};
 pub use manifest::{Manifest, ManifestError, Parts, PartsError};
 pub use name::{ContentRef, Name, NameError, PathInside};
 pub use peer::{

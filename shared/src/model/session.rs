@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{
     ContentId, DialFailure, DigestBuckets, Epoch, FileNews, FragmentLength, FragmentSet, Holder, Holding,
     HoldingsDigest, HostPort, Incarnation, Manifest, Mark, NetworkId, PeerId, Received, ReplicationTarget,
-    RunId, Sample, SampleOutcome, SourceRank, Zone,
+    RunId, Sample, SampleOutcome, SessionSecret, SourceRank, Zone,
 };
 
 /// Identity of a peer; the first message of a session.
@@ -198,6 +198,8 @@ pub struct Welcome {
     pub defaults: NetworkDefaults,
     /// Whether the tracker takes news of absent files.
     pub takes_file_news: bool,
+    /// Secret that calls in the peer's name carry; the border adds it for a peer that has proved its key.
+    pub secret: Option<SessionSecret>,
 }
 
 /// Choices for contents whose publishers choose nothing, the same in the whole network.

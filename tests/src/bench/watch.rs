@@ -209,7 +209,7 @@ impl Member {
             holdings: None,
             traits: RunTraits::default(),
         };
-        let opened = SessionClient::new(tracker)?.open(hello).await;
+        let opened = SessionClient::new(tracker)?.open(hello, None).await;
         let (welcome, reports, orders) = opened.map_err(RemoteError::from)?;
         let first = Report::Announce {
             holdings: Vec::new(),

@@ -7,7 +7,7 @@ use shared::model::{
     Revision, RevisionEntry,
 };
 use shared::{Coded as _, ErrorCode};
-use tracker::state::{Publish, Rejection};
+use tracker::state::{Publish, Rejection, SessionId};
 
 use super::connections::End;
 use super::oracle::OperationId;
@@ -123,12 +123,15 @@ pub(super) struct Call {
     pub(super) attempt: u32,
     attempts: u32,
     is_open: bool,
+    /// Session whose secret the call carries, and the run of the tracker that gave it.
+    pub(super) session: Option<(u64, SessionId)>,
 }
 
 impl World {
     pub(super) fn call(&mut self, peer: PeerNumber, question: Question, purpose: Purpose, attempts: u32) {
         let (id, run) = (self.number(), self.peers[peer].run);
         let call = Call {
+            session: self.secret_of(peer),
             peer,
             run,
             question,

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use peer::session::Input;
 use rand::RngExt as _;
-use shared::model::{Hello, Incarnation, Numbered, Report, RunTraits};
+use shared::model::{
+    Expectation, FragmentLength, Hello, Incarnation, KeyHash, Manifest, Numbered, ReplicationTarget, Report,
+    RunTraits,
+};
 use store::{Entry, FragmentStore as _, MemoryStore};
-use tracker::state::{Command, SessionId};
+use tracker::state::{Caller, Command, Publish, SessionId};
 
 use super::connections::End;
-use super::peer::PeerNumber;
+use super::peer::{PeerNumber, SimPeer};
 use super::profile::Harm;
 use super::tracker::Tag;
 use super::world::{Event, World};
@@ -42,7 +45,8 @@ impl World {
                 self.leap(Duration::from_millis(by));
             }
             76..84 => self.old_order(),
-            84..88 => self.old_messages(number),
+            84..87 => self.old_messages(number),
+            87..88 => self.impersonate(number),
             88..90 if self.peers.len() < 60 => self.add_peer(),
             90..93 => self.go_abroad(number),
             _ => self.harm(number),
@@ -201,19 +205,10 @@ impl World {
         if incarnation < 2 || !peer.is_connected() {
             return;
         }
+        let peer_key = peer.key(number);
         let hello = Hello {
-            peer: peer.id,
             incarnation: Incarnation::new(incarnation - 1),
-            run: None,
-            address: "10.0.0.1:9".parse().expect("an address"),
-            zone: None,
-            capacity: peer.capacity,
-            used: 0,
-            network: None,
-            epoch: peer.epoch,
-            mark: None,
-            holdings: None,
-            traits: RunTraits::default(),
+            ..false_hello(peer)
         };
         let session = SessionId::new(u64::MAX - self.number());
         let tag = Tag::Hello(0, session, hello.peer, hello.incarnation);
@@ -221,9 +216,86 @@ impl World {
             Command::OpenSession {
                 session,
                 hello,
+                key: peer_key,
                 origin: None,
             },
             tag,
         );
+    }
+
+    /// Has somebody without the key of a connected peer say hello as that peer, publish in its name and let
+    /// its copies go: nothing of it may have an effect.
+    fn impersonate(&mut self, number: PeerNumber) {
+        let peer = &self.peers[number];
+        // A peer with a secret has a key, which this run of the tracker knows.
+        let run = self.secret_of(number).map(|(run, _)| run);
+        if run != Some(self.tracker.run_number()) {
+            return;
+        }
+        let (id, incarnation, run_id) = (peer.id, peer.incarnation(), peer.run_id);
+        // Even the run's id is known to it, so that nothing but the key is in its way.
+        let hello = Hello {
+            run: Some(run_id),
+            ..false_hello(peer)
+        };
+        let other = self
+            .peers
+            .iter()
+            .position(|other| other.id != id && other.is_connected());
+        let other = other.and_then(|other| Some((self.peers[other].id, self.secret_of(other)?.1)));
+        for key in [None, Some(KeyHash::from_bytes([7; 32]))] {
+            let session = SessionId::new(u64::MAX - self.number());
+            let (hello, origin) = (hello.clone(), None);
+            let command = Command::OpenSession {
+                session,
+                hello,
+                key,
+                origin,
+            };
+            self.submit(command, Tag::Impostor);
+        }
+        let others = other.map(|(id, session)| Caller::Peer { id, session });
+        for caller in [Caller::Anonymous, Caller::Former].into_iter().chain(others) {
+            let publish = Publish {
+                name: "impostor".parse().expect("a name"),
+                manifest: Manifest::from_roots(0, FragmentLength::MIN, Vec::new()).expect("empty"),
+                target: ReplicationTarget::DEFAULT,
+                expectation: Expectation::Anything,
+                publisher: id,
+                incarnation,
+                parts: None,
+                metadata: None,
+                replaces_metadata: false,
+                keeps_target: false,
+            };
+            let content = publish.manifest.content();
+            self.submit(Command::Publish { publish, caller }, Tag::Impostor);
+            let run = Some(run_id);
+            let release = Command::Release {
+                peer: id,
+                content,
+                run,
+                caller,
+            };
+            self.submit(release, Tag::Impostor);
+        }
+    }
+}
+
+/// Returns a hello with the id of a peer that does not come from it.
+fn false_hello(peer: &SimPeer) -> Hello {
+    Hello {
+        peer: peer.id,
+        incarnation: peer.incarnation(),
+        run: None,
+        address: "10.0.0.1:9".parse().expect("an address"),
+        zone: None,
+        capacity: peer.capacity,
+        used: 0,
+        network: None,
+        epoch: peer.epoch,
+        mark: None,
+        holdings: None,
+        traits: RunTraits::default(),
     }
 }

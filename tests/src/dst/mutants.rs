@@ -171,4 +171,8 @@ planted! {
     12 "a name may lead out of a directory", "shared/src/model/name.rs":
         "\".\" | \"..\" => return" => "\".\" => return",
         test "shared" "--lib" "names_that_could_leave";
+    13 "a hello with another key is welcome", "tracker/src/state/peers/keys.rs":
+        "if known == given => Ok(None)" => "if known == given || true => Ok(None)";
+    13 "a member speaks for every other", "tracker/src/state/peers/keys.rs":
+        "return match own == id {" => "return match own == id || true {";
 }

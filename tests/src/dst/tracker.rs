@@ -10,9 +10,9 @@ use std::time::Duration;
 use rand::RngExt as _;
 use shared::model::{ContentRef, Incarnation, Name, PeerId, Timestamp};
 use tracker::ledger::{Batch, Done, Snapshots, begin};
-use tracker::state::{Command, Effect, Rejection, Reply, SessionId, State};
+use tracker::state::{Caller, Command, Effect, Rejection, Reply, SessionId, State};
 
-use super::calls::{Answered, CallId, Failure, Outcome, Question};
+use super::calls::{Answered, Call, CallId, Failure, Outcome, Question};
 use super::connections::{ConnectionId, Down, Up};
 use super::journal::DiskJournal;
 use super::queue::Millis;
@@ -34,6 +34,8 @@ pub(super) enum Tag {
     Nobody,
     /// A message of a session that is over.
     Stray,
+    /// A message of somebody who uses the id of a peer that has a key.
+    Impostor,
     Hello(ConnectionId, SessionId, PeerId, Incarnation),
     Report(ConnectionId),
     Call(CallId, u32),
@@ -237,7 +239,10 @@ impl World {
 
     fn tracker_done(&mut self, done: Done<Tag>) {
         match (done.tag, done.answer) {
-            (Tag::Nobody, _) | (Tag::Report(_), Ok(_)) | (Tag::Stray, Err(_)) => {}
+            (Tag::Nobody, _) | (Tag::Report(_), Ok(_)) | (Tag::Stray | Tag::Impostor, Err(_)) => {}
+            (Tag::Impostor, Ok(answer)) => {
+                self.violated(format_args!("an impostor was answered {answer:?}"));
+            }
             (Tag::Stray, Ok(_)) => {
                 self.violated(format_args!("a message of a session that is over was heard"));
             }
@@ -328,6 +333,8 @@ impl World {
     pub(super) fn tracker_hears(&mut self, id: ConnectionId, message: Up) {
         match message {
             Up::Hello(hello) => {
+                let number = self.connections.get(&id).map(|connection| connection.peer);
+                let key = number.and_then(|number| self.peers[number].key(number));
                 let Some(process) = &mut self.tracker.process else {
                     return;
                 };
@@ -338,6 +345,7 @@ impl World {
                 let command = Command::OpenSession {
                     session,
                     hello,
+                    key,
                     origin: None,
                 };
                 self.submit(command, tag);
@@ -359,15 +367,17 @@ impl World {
     /// Handles a call that reaches the tracker.
     pub(super) fn tracker_is_asked(&mut self, id: CallId, attempt: u32) {
         // Whether or not the caller is still there.
-        let Some(question) = self.calls.get(&id).map(|call| call.question.clone()) else {
+        let Some(call) = self.calls.get(&id) else {
             return;
         };
+        let (question, caller) = (call.question.clone(), self.caller(call));
         if !self.tracker.is_up() {
             return self.answer(id, attempt, Err(Failure::unavailable()));
         }
         match question {
             Question::Publish(publish) => {
-                self.submit(Command::Publish(*publish), Tag::Call(id, attempt));
+                let publish = *publish;
+                self.submit(Command::Publish { publish, caller }, Tag::Call(id, attempt));
             }
             Question::Remove { name, expected } => {
                 self.submit(Command::Remove { name, expected }, Tag::Call(id, attempt));
@@ -390,7 +400,12 @@ impl World {
             }
             Question::Release { peer, content } => {
                 let run = self.peer_of(peer).map(|number| self.peers[number].run_id);
-                let command = Command::Release { peer, content, run };
+                let command = Command::Release {
+                    peer,
+                    content,
+                    run,
+                    caller,
+                };
                 self.submit(command, Tag::Call(id, attempt));
             }
             Question::SetPeerMode { peer, wish } => {
@@ -408,6 +423,21 @@ impl World {
                     _ => self.answer(id, attempt, outcome),
                 }
             }
+        }
+    }
+
+    /// Returns the sender of a call, as the border knows it by the secret of its session.
+    fn caller(&self, call: &Call) -> Caller {
+        let Some((run, session)) = call.session else {
+            return Caller::Anonymous;
+        };
+        let process = self.tracker.process.as_ref().filter(|_| run == self.tracker.runs);
+        match process.is_some_and(|process| process.sessions.contains_key(&session)) {
+            true => Caller::Peer {
+                id: self.peers[call.peer].id,
+                session,
+            },
+            false => Caller::Former,
         }
     }
 

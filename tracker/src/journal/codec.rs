@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use shared::model::{
     CollectionSize, ContentId, Digest, Epoch, FileMetadata, FragmentLength, FragmentSet, Holding,
-    Incarnation, MAX_FRAGMENTS, Manifest, Mark, Name, NetworkId, Parts, PeerId, PeerMode, PinCount,
+    Incarnation, KeyHash, MAX_FRAGMENTS, Manifest, Mark, Name, NetworkId, Parts, PeerId, PeerMode, PinCount,
     ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp,
 };
 
@@ -41,6 +41,7 @@ const WENT_AWAY: u8 = 21;
 const DESCRIBED: u8 = 40;
 const VISITOR_GONE: u8 = 30;
 const NETWORK_NAMED: u8 = 80;
+const KEY_RECORDED: u8 = 83;
 
 const ACTIVE: u8 = 0;
 const MAINTENANCE: u8 = 1;
@@ -74,11 +75,12 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.u8(EPOCH_BEGUN);
             out.u64(epoch.get());
         }
-        Fact::NetworkNamed(network) => out.network_named(*network),
+        Fact::NetworkNamed(network) => out.network(*network),
         Fact::PeerRegistered(registration) => {
             out.u8(PEER_REGISTERED);
             out.registration(registration);
         }
+        Fact::KeyRecorded { peer, key } => out.key(*peer, *key),
         Fact::PeerGone(peer) => out.about(PEER_GONE, *peer),
         Fact::VisitorGone(peer) => out.about(VISITOR_GONE, *peer),
         Fact::PeerForgotten(peer) => out.about(PEER_FORGOTTEN, *peer),
@@ -140,10 +142,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.u8(u8::from(*is_more));
             out.holdings(holdings);
         }
-        Fact::ModeChanged { peer, mode } => {
-            out.about(MODE_CHANGED, *peer);
-            out.mode(*mode);
-        }
+        Fact::ModeChanged { peer, mode } => out.mode(*peer, *mode),
     }
     out.0
 }
@@ -168,6 +167,10 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             },
             capacity: input.u64()?,
         }),
+        KEY_RECORDED => Fact::KeyRecorded {
+            peer: input.peer()?,
+            key: KeyHash::from_bytes(input.array()?),
+        },
         PEER_GONE => Fact::PeerGone(input.peer()?),
         VISITOR_GONE => Fact::VisitorGone(input.peer()?),
         PEER_FORGOTTEN => Fact::PeerForgotten(input.peer()?),
@@ -198,14 +201,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         },
         MODE_CHANGED => Fact::ModeChanged {
             peer: input.peer()?,
-            mode: match input.u8()? {
-                ACTIVE => PeerMode::Active,
-                DRAINING => PeerMode::Draining,
-                MAINTENANCE => PeerMode::Maintenance {
-                    until: Timestamp::from_millis(input.u64()?),
-                },
-                other => return Err(DecodeError(format!("there is no mode {other}"))),
-            },
+            mode: input.mode()?,
         },
         tag @ (REVISIONS_KEPT..=REMEMBERED | DESCRIBED) => Fact::Name(input.name_fact(tag)?),
         HISTORY => Fact::History {
@@ -246,11 +242,6 @@ impl Writer {
 
     fn u8(&mut self, value: u8) {
         self.0.push(value);
-    }
-
-    fn network_named(&mut self, network: NetworkId) {
-        self.u8(NETWORK_NAMED);
-        self.raw(network.as_bytes());
     }
 
     fn about(&mut self, tag: u8, peer: PeerId) {
@@ -308,7 +299,18 @@ impl Writer {
         self.u64(registration.capacity);
     }
 
-    fn mode(&mut self, mode: PeerMode) {
+    fn network(&mut self, network: NetworkId) {
+        self.u8(NETWORK_NAMED);
+        self.raw(network.as_bytes());
+    }
+
+    fn key(&mut self, peer: PeerId, key: KeyHash) {
+        self.about(KEY_RECORDED, peer);
+        self.raw(key.as_bytes());
+    }
+
+    fn mode(&mut self, peer: PeerId, mode: PeerMode) {
+        self.about(MODE_CHANGED, peer);
         match mode {
             PeerMode::Active => self.u8(ACTIVE),
             PeerMode::Draining => self.u8(DRAINING),
@@ -595,6 +597,17 @@ impl<'a> Reader<'a> {
             }),
             other => Err(DecodeError(format!("there is no past of kind {other}"))),
         }
+    }
+
+    fn mode(&mut self) -> Result<PeerMode, DecodeError> {
+        Ok(match self.u8()? {
+            ACTIVE => PeerMode::Active,
+            DRAINING => PeerMode::Draining,
+            MAINTENANCE => PeerMode::Maintenance {
+                until: Timestamp::from_millis(self.u64()?),
+            },
+            other => return Err(DecodeError(format!("there is no mode {other}"))),
+        })
     }
 
     fn bit(&mut self) -> Result<bool, DecodeError> {

@@ -5,8 +5,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use shared::model::{
     Attributes, CollectionSize, ContentId, Digest, Epoch, FileMetadata, FragmentLength, FragmentSet, Holding,
-    Incarnation, Manifest, Mark, Mode, ModifiedAt, Name, NetworkId, Parts, PeerId, PeerMode, PinCount,
-    ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp,
+    Incarnation, KeyHash, Manifest, Mark, Mode, ModifiedAt, Name, NetworkId, Parts, PeerId, PeerMode,
+    PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp,
 };
 
 use super::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
@@ -192,6 +192,10 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
         any_gap(peer.clone()),
         any::<u64>().prop_map(|epoch| Fact::EpochBegun(Epoch::new(epoch))),
         registered,
+        (peer.clone(), any::<[u8; 32]>()).prop_map(|(peer, key)| Fact::KeyRecorded {
+            peer,
+            key: KeyHash::from_bytes(key),
+        }),
         peer.clone().prop_map(Fact::PeerGone),
         peer.clone().prop_map(Fact::VisitorGone),
         peer.clone().prop_map(Fact::PeerForgotten),

@@ -21,8 +21,8 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
 use shared::model::{
-    Binding, ContentId, Hello, Listing, Name, Numbered, PeerId, PeerMode, PinWish, ReplicationTarget, Report,
-    RequestedMode, Revision, RevisionEntry, RevisionLimit, RunId, Welcome,
+    Binding, ContentId, Hello, KeyHash, Listing, Name, Numbered, PeerId, PeerMode, PinWish,
+    ReplicationTarget, Report, RequestedMode, Revision, RevisionEntry, RevisionLimit, RunId, Welcome,
 };
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded, ErrorCode};
@@ -31,7 +31,7 @@ use tracing::info;
 
 use crate::journal::{Journal, JournalError};
 use crate::policy::Policy;
-use crate::state::{Command, Origin, Publish, Rejection, Reply, SessionId, State};
+use crate::state::{Caller, Command, Origin, Publish, Rejection, Reply, SessionId, State};
 use outbox::Outbox;
 use writer::{Job, Writer};
 
@@ -155,8 +155,8 @@ impl Ledger {
     ///
     /// # Errors
     /// As the contract of `Catalog.Publish` says.
-    pub async fn publish(&self, publish: Publish) -> Result<Binding, LedgerError> {
-        match self.submit(Command::Publish(publish), None).await? {
+    pub async fn publish(&self, publish: Publish, caller: Caller) -> Result<Binding, LedgerError> {
+        match self.submit(Command::Publish { publish, caller }, None).await? {
             Reply::Published(binding) => Ok(binding),
             _ => Err(LedgerError::Unavailable),
         }
@@ -267,10 +267,15 @@ impl Ledger {
         peer: PeerId,
         content: ContentId,
         run: Option<RunId>,
+        caller: Caller,
     ) -> Result<(), LedgerError> {
-        self.submit(Command::Release { peer, content, run }, None)
-            .await
-            .map(drop)
+        let command = Command::Release {
+            peer,
+            content,
+            run,
+            caller,
+        };
+        self.submit(command, None).await.map(drop)
     }
 
     /// Begins a session, which ends should the caller go away meanwhile.
@@ -280,6 +285,7 @@ impl Ledger {
     pub async fn open_session(
         &self,
         hello: Hello,
+        key: Option<KeyHash>,
         origin: Option<Origin>,
     ) -> Result<(SessionId, Welcome, Orders), LedgerError> {
         let session = SessionId::new(self.sessions.fetch_add(1, Ordering::Relaxed));
@@ -289,6 +295,7 @@ impl Ledger {
                 Command::OpenSession {
                     session,
                     hello,
+                    key,
                     origin,
                 },
                 Some(outbox),

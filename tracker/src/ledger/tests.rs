@@ -14,7 +14,7 @@ use shared::runtime::{Clock, Tasks};
 
 use super::{Ledger, LedgerError, LedgerThread, begin};
 use crate::journal::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
-use crate::state::{Closing, Fact, Publish, Record, Rejection};
+use crate::state::{Caller, Closing, Fact, Publish, Record, Rejection};
 use crate::timing::Timing;
 
 fn open(journal: impl Journal, tasks: &Tasks) -> (Ledger, LedgerThread) {
@@ -84,10 +84,16 @@ fn crash(dir: &Path) -> tempfile::TempDir {
 async fn what_was_acknowledged_is_there_after_a_crash() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (ledger, _thread) = open_dir(dir.path());
-    let (_, welcome, _orders) = ledger.open_session(hello(1), None).await.expect("welcome");
+    let (_, welcome, _orders) = ledger.open_session(hello(1), None, None).await.expect("welcome");
     assert_eq!(welcome.epoch, Epoch::new(1));
-    ledger.publish(publish("a")).await.expect("published");
-    ledger.publish(publish("b")).await.expect("published");
+    ledger
+        .publish(publish("a"), Caller::Anonymous)
+        .await
+        .expect("published");
+    ledger
+        .publish(publish("b"), Caller::Anonymous)
+        .await
+        .expect("published");
     let tombstone = ledger
         .remove(Name::new("b").expect("a name"), None)
         .await
@@ -109,9 +115,11 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
 async fn every_publish_of_a_storm_is_there_after_a_crash() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (ledger, _thread) = open_dir(dir.path());
-    let _session = ledger.open_session(hello(1), None).await.expect("welcome");
+    let _session = ledger.open_session(hello(1), None, None).await.expect("welcome");
     let names: Vec<_> = (0..300).map(|n| format!("storm/{n}")).collect();
-    let storm = names.iter().map(|name| ledger.publish(publish(name)));
+    let storm = names
+        .iter()
+        .map(|name| ledger.publish(publish(name), Caller::Anonymous));
     for answer in futures_util::future::join_all(storm).await {
         answer.expect("published");
     }
@@ -153,16 +161,17 @@ fn no_tracker_starts_on_a_journal_that_contradicts_itself() {
 async fn many_records_make_a_snapshot_and_replay_stays_short() {
     let journal = MemoryJournal::new();
     let (ledger, thread) = open(journal.clone(), &Tasks::new());
-    let _session = ledger.open_session(hello(1), None).await.expect("welcome");
+    let _session = ledger.open_session(hello(1), None, None).await.expect("welcome");
     for round in 0..60 {
         let wishes = (0..200).map(|n| {
             let target = ReplicationTarget::new(1 + round % 32).expect("in bounds");
             let expectation = Expectation::Anything;
-            ledger.publish(Publish {
+            let publish = Publish {
                 target,
                 expectation,
                 ..publish(&format!("n/{n}"))
-            })
+            };
+            ledger.publish(publish, Caller::Anonymous)
         });
         for answer in futures_util::future::join_all(wishes).await {
             answer.expect("published");
@@ -247,9 +256,12 @@ async fn a_failing_journal_stops_the_tracker_before_it_answers() {
     let fails = Arc::clone(&journal.fails);
     let tasks = Tasks::new();
     let (ledger, thread) = open(journal, &tasks);
-    let (_, _, mut orders) = ledger.open_session(hello(1), None).await.expect("welcome");
+    let (_, _, mut orders) = ledger.open_session(hello(1), None, None).await.expect("welcome");
     fails.store(true, Ordering::SeqCst);
-    assert_eq!(ledger.publish(publish("a")).await, Err(LedgerError::Unavailable));
+    assert_eq!(
+        ledger.publish(publish("a"), Caller::Anonymous).await,
+        Err(LedgerError::Unavailable)
+    );
     tasks.token().cancelled().await;
     // The binding is in memory by now, but it must not be shown.
     let what = ContentRef::Name(Name::new("a").expect("a name"));
@@ -266,11 +278,11 @@ async fn a_reader_waits_until_what_it_saw_is_durable() {
     let journal = Stubborn::new();
     let gate = Arc::clone(&journal.gate);
     let (ledger, thread) = open(journal, &Tasks::new());
-    let _session = ledger.open_session(hello(1), None).await.expect("welcome");
+    let _session = ledger.open_session(hello(1), None, None).await.expect("welcome");
     let (open_gate, closed_gate) = mpsc::channel();
     *gate.lock().expect("no panic") = Some(closed_gate);
 
-    let publishing = ledger.publish(publish("a"));
+    let publishing = ledger.publish(publish("a"), Caller::Anonymous);
     let reading = async {
         let what = ContentRef::Name(Name::new("a").expect("a name"));
         // Until the writer has applied it there is nothing to see, and no reason to wait.
@@ -311,7 +323,7 @@ async fn a_session_that_nobody_waits_for_is_closed() {
     let (ledger, thread) =
         Ledger::open(journal, timing, Clock::system(), 1, &Tasks::new()).expect("an empty journal");
     {
-        let opening = ledger.open_session(hello(1), None);
+        let opening = ledger.open_session(hello(1), None, None);
         tokio::pin!(opening);
         // Polled once, so the command is on its way; then its caller goes away.
         assert!(futures_util::poll!(&mut opening).is_pending());
@@ -326,8 +338,8 @@ async fn a_session_that_nobody_waits_for_is_closed() {
 #[tokio::test]
 async fn a_replaced_session_is_told_why_it_ends() {
     let (ledger, thread) = open(MemoryJournal::new(), &Tasks::new());
-    let (first, _, mut orders) = ledger.open_session(hello(1), None).await.expect("welcome");
-    let (_, _, mut newer) = ledger.open_session(hello(1), None).await.expect("welcome");
+    let (first, _, mut orders) = ledger.open_session(hello(1), None, None).await.expect("welcome");
+    let (_, _, mut newer) = ledger.open_session(hello(1), None, None).await.expect("welcome");
     assert_eq!(orders.next().await, Err(Closing::Replaced));
     let report = shared::model::Numbered {
         sequence: 2,

@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{feed, refused, taken};
+use super::{Callers, feed, refused, taken};
 use crate::ledger::{Ledger, LedgerError};
-use crate::state::Publish;
+use crate::state::{Caller, Publish};
 
 /// Time between two messages to a watcher; changes in between are merged.
 const WATCH_PAUSE: Duration = Duration::from_millis(100);
@@ -35,21 +35,28 @@ pub(crate) struct CatalogService {
     ledger: Ledger,
     tasks: Tasks,
     accounts: Accounts,
+    callers: Callers,
 }
 
 impl CatalogService {
-    pub(crate) fn server(ledger: Ledger, tasks: Tasks, accounts: Accounts) -> CatalogServer<Self> {
+    pub(crate) fn server(
+        ledger: Ledger,
+        tasks: Tasks,
+        accounts: Accounts,
+        callers: Callers,
+    ) -> CatalogServer<Self> {
         CatalogServer::new(Self {
             ledger,
             tasks,
             accounts,
+            callers,
         })
     }
 }
 
 impl CatalogService {
-    async fn bind(&self, publish: Publish) -> Answer<v1::PublishReply> {
-        let binding = self.ledger.publish(publish).await.map_err(refused)?;
+    async fn bind(&self, publish: Publish, caller: Caller) -> Answer<v1::PublishReply> {
+        let binding = self.ledger.publish(publish, caller).await.map_err(refused)?;
         Ok(Response::new(v1::PublishReply {
             binding: Some(binding.into()),
         }))
@@ -61,7 +68,8 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl Catalog for CatalogService {
     async fn publish(&self, request: Request<v1::PublishRequest>) -> Answer<v1::PublishReply> {
-        self.bind(request.into_inner().try_into()?).await
+        let caller = self.callers.of(&request);
+        self.bind(request.into_inner().try_into()?, caller).await
     }
 
     async fn publish_collection(
@@ -69,6 +77,7 @@ impl Catalog for CatalogService {
         request: Request<Streaming<v1::PublishCollectionRequest>>,
     ) -> Answer<v1::PublishReply> {
         let _turn = taken(&self.accounts, &request, Resource::Gathering)?;
+        let caller = self.callers.of(&request);
         let mut messages = request.into_inner();
         let gathered = tokio::time::timeout(GATHERING_DEADLINE, async {
             let mut gathering = Gathering::default();
@@ -81,7 +90,7 @@ impl Catalog for CatalogService {
             let why = "the parts of the collection did not come in time";
             to_status(&RemoteError::new(ErrorCode::DeadlineExceeded, why))
         };
-        self.bind(gathered.await.map_err(late)??).await
+        self.bind(gathered.await.map_err(late)??, caller).await
     }
 
     async fn head(&self, request: Request<v1::HeadRequest>) -> Answer<v1::HeadReply> {

@@ -1,5 +1,6 @@
 //! gRPC border: decode, one call, encode. Decisions are made in the state.
 
+mod callers;
 mod catalog;
 mod feed;
 mod session;
@@ -12,6 +13,7 @@ use tonic::{Request, Status};
 
 use crate::ledger::LedgerError;
 
+pub(crate) use callers::Callers;
 pub(crate) use catalog::CatalogService;
 pub(crate) use session::SessionService;
 pub(crate) use upkeep::UpkeepService;

@@ -7,7 +7,7 @@ use proto::v1::upkeep_server::{Upkeep, UpkeepServer};
 use shared::model::Asked;
 use tonic::{Request, Response, Status};
 
-use super::refused;
+use super::{Callers, refused};
 use crate::ledger::Ledger;
 use crate::state::{DrainSurvey, Surveying};
 
@@ -15,11 +15,12 @@ use crate::state::{DrainSurvey, Surveying};
 #[derive(Clone, Debug)]
 pub(crate) struct UpkeepService {
     ledger: Ledger,
+    callers: Callers,
 }
 
 impl UpkeepService {
-    pub(crate) fn server(ledger: Ledger) -> UpkeepServer<Self> {
-        UpkeepServer::new(Self { ledger })
+    pub(crate) fn server(ledger: Ledger, callers: Callers) -> UpkeepServer<Self> {
+        UpkeepServer::new(Self { ledger, callers })
     }
 }
 
@@ -98,10 +99,11 @@ impl Upkeep for UpkeepService {
     }
 
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Answer<v1::ReleaseReply> {
-        let request = request.into_inner();
+        let (caller, request) = (self.callers.of(&request), request.into_inner());
         let (peer, content) = (peer_id(&request.peer_id)?, content_id(&request.content_id)?);
         let run = run_id(&request.run_id)?;
-        self.ledger.release(peer, content, run).await.map_err(refused)?;
+        let released = self.ledger.release(peer, content, run, caller).await;
+        released.map_err(refused)?;
         Ok(Response::new(v1::ReleaseReply {}))
     }
 }

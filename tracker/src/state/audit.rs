@@ -67,6 +67,13 @@ impl State {
                     },
                 )
             }
+            Fact::KeyRecorded { peer, key } => {
+                self.audit_peer(*peer, "has a key")?;
+                let known = self.peers.key(*peer);
+                require(known.is_none_or(|known| known == *key), || {
+                    format!("peer {peer} has another key than before")
+                })
+            }
             Fact::PeerGone(peer) | Fact::VisitorGone(peer) => self.audit_peer(*peer, "is gone"),
             Fact::PeerForgotten(peer) => self.audit_peer(*peer, "is forgotten"),
             Fact::ModeChanged { peer, .. } => self.audit_peer(*peer, "has another mode"),

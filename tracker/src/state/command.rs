@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, Epoch, FragmentLength, Hello, HelloRefusal, HostPort, Incarnation, Name, NameError,
-    NetworkId, Numbered, Order, PeerId, PeerMode, PinWish, ReplicationTarget, Report, RequestedMode,
-    Revision, RevisionEntry, RevisionLimit, RunId, Welcome,
+    Binding, ContentId, Epoch, FragmentLength, Hello, HelloRefusal, HostPort, Incarnation, KeyHash, Name,
+    NameError, NetworkId, Numbered, Order, PeerId, PeerMode, PinWish, ReplicationTarget, Report,
+    RequestedMode, Revision, RevisionEntry, RevisionLimit, RunId, Welcome,
 };
 use shared::{Coded, ErrorCode};
 
@@ -32,6 +32,22 @@ impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// The sender of a call, as far as it is proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Somebody who shows nothing.
+    Anonymous,
+    /// Somebody who shows the secret of no session that this run of the tracker has: it is over, or made up.
+    Former,
+    /// A peer, in a session of its own, which may be over by now.
+    Peer {
+        /// The peer.
+        id: PeerId,
+        /// The session.
+        session: SessionId,
+    },
 }
 
 /// The two ends of a connection.
@@ -67,7 +83,12 @@ pub enum Command {
     /// The tracker starts to serve; the first command of a run.
     BeginEpoch,
     /// Binds a name.
-    Publish(Publish),
+    Publish {
+        /// The name, and what it is bound to.
+        publish: Publish,
+        /// The sender of the call.
+        caller: Caller,
+    },
     /// Removes a name.
     Remove {
         /// The name.
@@ -116,6 +137,8 @@ pub enum Command {
         content: ContentId,
         /// The run that calls; peers of earlier versions do not say.
         run: Option<RunId>,
+        /// The sender of the call.
+        caller: Caller,
     },
     /// A peer says hello.
     OpenSession {
@@ -123,6 +146,8 @@ pub enum Command {
         session: SessionId,
         /// The message.
         hello: Hello,
+        /// The key that the peer has proved to have, if any.
+        key: Option<KeyHash>,
         /// The two ends of its connection, if they are known.
         origin: Option<Origin>,
     },
@@ -442,9 +467,22 @@ pub enum Rejection {
         "other copies of content {0} are not proved yet; they are being looked at, try again in a moment"
     )]
     Unproved(ContentId),
-    /// The call is not in the session of the peer that it is about.
-    #[error("only peer {0} itself may let its copy go, in the run that has its session")]
+    /// The call is not in the session of the peer in whose name it is made.
+    #[error("only peer {0} itself may do this, in the run that has its session")]
     NotItself(PeerId),
+    /// The peer has another key than the one that was proved.
+    #[error(
+        "the id of peer {0} belongs to another key; give this data directory an id of its own with `peer new-id`, or, when the other one is gone for good, have it removed with `peer network --remove {0}`"
+    )]
+    OtherKey(PeerId),
+    /// The peer has a key, and none was proved.
+    #[error(
+        "peer {0} has a key, and this request shows no proof of it: it comes from somebody else, or from an earlier version of the program; start the version that made the key, or a later one"
+    )]
+    NoKey(PeerId),
+    /// The call is in a session that is over.
+    #[error("the session of peer {0} that this call belongs to is over; call again in the next one")]
+    SessionOver(PeerId),
     /// The journal has lost something, perhaps a name of this content.
     #[error("no name refers to content {0}, and one may be missing since the journal was restored")]
     NameMayBeMissing(ContentId),
@@ -524,7 +562,8 @@ impl Coded for Rejection {
             | Self::MaintenanceTooLong(_)
             | Self::AmbiguousId(..)
             | Self::Name(_) => ErrorCode::InvalidArgument,
-            Self::NotItself(_) => ErrorCode::PermissionDenied,
+            Self::NotItself(_) | Self::OtherKey(_) => ErrorCode::PermissionDenied,
+            Self::NoKey(_) | Self::SessionOver(_) => ErrorCode::Unauthenticated,
             Self::TooManyPeers(_)
             | Self::TooMuchUnknown(_)
             | Self::TooMuchPublished(_)

@@ -52,7 +52,7 @@ use names::{Decision, Names, RefChange};
 use peers::Peers;
 use replicas::{Context, Replicas};
 
-pub use command::{Applied, Closing, Command, Effect, Origin, Publish, Rejection, Reply, SessionId};
+pub use command::{Applied, Caller, Closing, Command, Effect, Origin, Publish, Rejection, Reply, SessionId};
 pub use history::Gap;
 pub use record::{EpochBegin, Fact, NameFact, Past, Record, Registration};
 pub use views::{DrainSurvey, PeersPage, Status, Surveying};
@@ -114,7 +114,9 @@ impl State {
         let reply = match command {
             Command::BeginEpoch => self.begin_epoch(now, &mut out).map(|()| Reply::Done),
             _ if !self.is_serving => Err(Rejection::NotServing),
-            Command::Publish(publish) => self.publish(now, &publish, &mut out).map(Reply::Published),
+            Command::Publish { publish, caller } => self
+                .publish(now, &publish, caller, &mut out)
+                .map(Reply::Published),
             Command::Remove { name, expected } => {
                 let decision = self.names.remove(name, expected);
                 self.decided(now, decision, &mut out).map(Reply::Removed)
@@ -146,18 +148,24 @@ impl State {
                 .set_peer_mode(now, peer, wish, &mut out)
                 .map(Reply::ModeReport),
             Command::ForgetPeer(peer) => self.forget_peer(now, peer, &mut out).map(|()| Reply::Done),
-            Command::Release { peer, content, run } => {
+            Command::Release {
+                peer,
+                content,
+                run,
+                caller,
+            } => {
                 let (cx, replicas, _) = self.context(now);
-                let caller = cx.peers.check_caller(peer, run);
-                let released = caller.and_then(|()| replicas.release(&cx, peer, content, &mut out));
+                let is_itself = cx.peers.check_releaser(caller, peer, run);
+                let released = is_itself.and_then(|()| replicas.release(&cx, peer, content, &mut out));
                 released.map(|()| Reply::Done)
             }
             Command::OpenSession {
                 session,
                 hello,
+                key,
                 origin,
             } => self
-                .open_session(now, session, &hello, origin, &mut out)
+                .open_session(now, session, (&hello, key), origin, &mut out)
                 .map(Reply::Welcomed),
             Command::Report { session, report } => {
                 self.report(now, session, report, &mut out).map(|()| Reply::Done)
@@ -261,9 +269,11 @@ impl State {
         &mut self,
         now: Timestamp,
         publish: &Publish,
+        caller: Caller,
         out: &mut Outcome,
     ) -> Result<Binding, Rejection> {
         let publisher = publish.publisher;
+        self.peers.check_speaker(caller, publisher)?;
         self.peers.check_publisher(publisher, publish.incarnation)?;
         let parts = publish.parts.iter().flat_map(Parts::manifests);
         let contents = || std::iter::once(&publish.manifest).chain(parts.clone());

@@ -6,8 +6,8 @@
 //! leads to the same state.
 
 use shared::model::{
-    Epoch, FileMetadata, Holding, HostPort, Incarnation, Manifest, Mark, Name, NetworkId, Parts, PeerId,
-    PeerMode, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
+    Epoch, FileMetadata, Holding, HostPort, Incarnation, KeyHash, Manifest, Mark, Name, NetworkId, Parts,
+    PeerId, PeerMode, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
 };
 
 /// About how many bytes everything of a record has that does not grow with contents.
@@ -55,6 +55,13 @@ pub enum Fact {
     NetworkNamed(NetworkId),
     /// A peer is a member: new, returned, or changed.
     PeerRegistered(Registration),
+    /// A peer has proved a key, and had none: from now on its id belongs to the key.
+    KeyRecorded {
+        /// The peer.
+        peer: PeerId,
+        /// The key.
+        key: KeyHash,
+    },
     /// A peer left or was given up: a restart need not wait for it.
     PeerGone(PeerId),
     /// A peer that kept nothing left or was given up.

@@ -14,7 +14,7 @@
 //! hello that is about another network is refused, and the peer says what it has seen in this one.
 
 use shared::model::{
-    Epoch, FileNews, Hello, Mark, Numbered, Order, PeerId, PeerMode, Report, Timestamp, Welcome,
+    Epoch, FileNews, Hello, KeyHash, Mark, Numbered, Order, PeerId, PeerMode, Report, Timestamp, Welcome,
 };
 
 use super::State;
@@ -28,13 +28,15 @@ impl State {
         &mut self,
         now: Timestamp,
         id: SessionId,
-        hello: &Hello,
+        (hello, key): (&Hello, Option<KeyHash>),
         origin: Option<Origin>,
         out: &mut Outcome,
     ) -> Result<Welcome, Rejection> {
         self.check_network(hello)?;
-        self.contest(now, hello, out)?;
         let peer = hello.peer;
+        // An impostor's hello has no effect, not even a question to the peer itself.
+        let keyed = self.peers.check_key(peer, key)?;
+        self.contest(now, hello, out)?;
         let registration = Registration {
             peer,
             incarnation: hello.incarnation,
@@ -61,7 +63,7 @@ impl State {
         if self.peers.is_missed(peer) && !self.replicas.is_any_kept(&self.peers) {
             self.peers.await_missed(now, &self.timing);
         }
-        if let Some(fact) = registered {
+        for fact in registered.into_iter().chain(keyed) {
             self.commit(now, fact, out);
         }
         let said = hello.holdings.as_ref();
@@ -82,6 +84,7 @@ impl State {
                 .filter(|origin| !origin.is_here() && hello.address.is_loopback())
                 .map(|origin| origin.remote.to_canonical()),
             takes_file_news: true,
+            secret: None,
         })
     }
 

@@ -1,6 +1,7 @@
 //! The whole tracker over real connections: gRPC and HTTP on one port, restarts, the program itself.
 
 mod http;
+mod keys;
 mod program;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use proto::client::{CatalogClient, NotWelcome, Orders, SessionClient};
 use proto::messages::{FromTracker, List, Locate, Page, Publish, Remove};
 use shared::hash::ContentHasher;
+use shared::keys::PeerKey;
 use shared::model::{
     ContentRef, ContentState, Epoch, Expectation, FragmentLength, Hello, HelloRefusal, Holding, Incarnation,
     Manifest, Name, Numbered, Order, PeerId, ReplicationTarget, Report, Revision, RunId, RunTraits, Welcome,
@@ -84,9 +86,13 @@ fn hello(n: u8, incarnation: u64, epoch: u64) -> Hello {
 
 impl Member {
     async fn join(tracker: &Served, hello: Hello) -> Self {
+        Self::join_with(tracker, hello, None).await
+    }
+
+    async fn join_with(tracker: &Served, hello: Hello, key: Option<&PeerKey>) -> Self {
         let id = hello.peer;
         let client = SessionClient::new(&tracker.address.into()).expect("an address");
-        let (welcome, up, orders) = client.open(hello).await.expect("welcome");
+        let (welcome, up, orders) = client.open(hello, key).await.expect("welcome");
         let mut member = Self {
             id,
             welcome,
@@ -190,11 +196,11 @@ async fn numbers_at_their_end_are_refused_over_the_wire_and_harm_nobody() {
             run: Some(RunId::from_bytes([1; 16])),
             ..hello(1, last, 0)
         };
-        let refused = client.open(of_today).await.map(drop);
+        let refused = client.open(of_today, None).await.map(drop);
         let count_on = HelloRefusal::AheadOf(Incarnation::new(0));
         assert_eq!(refused, Err(NotWelcome::Refused(count_on)));
         for (incarnation, epoch) in [(last, 0), (1, last), (last, last)] {
-            let refused = client.open(hello(1, incarnation, epoch)).await;
+            let refused = client.open(hello(1, incarnation, epoch), None).await;
             let Err(NotWelcome::Failed(error)) = refused.map(drop) else {
                 panic!("run {incarnation}, epoch {epoch} is welcome")
             };
@@ -337,7 +343,7 @@ async fn sessions_that_break_the_rules_are_ended_with_a_reason() {
     let refused = |hello| {
         let client = client.clone();
         async move {
-            match client.open(hello).await.map(drop).expect_err("refused") {
+            match client.open(hello, None).await.map(drop).expect_err("refused") {
                 NotWelcome::Failed(error) => error.code(),
                 NotWelcome::Refused(refusal) => panic!("told an older peer {refusal:?}"),
             }

@@ -146,6 +146,7 @@ fn welcome(epoch: Epoch) -> Welcome {
         defaults: shared::model::NetworkDefaults::default(),
         visitor_host: None,
         takes_file_news: true,
+        secret: None,
     }
 }
 

@@ -131,6 +131,30 @@ pub(super) const STORE: &[(&str, &str)] = &[
         "el índice ha perdido el id de este nodo, y hay fragmentos en el directorio de datos; no se ha borrado ninguno; vuelva a poner el índice y su registro como estaban, o haga con `peer rebuild-index` un índice nuevo a partir de los fragmentos",
     ),
     (
+        "{} is damaged; put it back as it was, or give the data directory an id and a key of its own with `peer new-id`",
+        "{} está dañado; vuelva a ponerlo como estaba, o dele al directorio de datos un id y una clave propios con `peer new-id`",
+    ),
+    (
+        "put it back as it was, or give the data directory an id and a key of its own with `peer new-id`",
+        "vuelva a ponerlo como estaba, o dele al directorio de datos un id y una clave propios con `peer new-id`",
+    ),
+    (
+        "the key of this peer is gone: {} is not there; {remedy}",
+        "la clave de este nodo ha desaparecido: no está {}; {remedy}",
+    ),
+    (
+        "{} has a key of peer {of}, and not the one of this peer, {peer}; {remedy}",
+        "{} tiene una clave del nodo {of}, y no la de este nodo, {peer}; {remedy}",
+    ),
+    (
+        "it is no private key of P-256",
+        "no es una clave privada de P-256",
+    ),
+    (
+        "the cryptographic library fails",
+        "la biblioteca criptográfica falla",
+    ),
+    (
         "the runs of this peer are used up: no number follows; give it an id of its own with `peer new-id`",
         "los arranques de este nodo se han agotado: no queda ningún número; dele un id propio con `peer new-id`",
     ),

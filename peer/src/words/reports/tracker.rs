@@ -154,8 +154,40 @@ pub(super) const REFUSALS: &[(&str, &str)] = &[
         "las demás copias del contenido {0} aún no están probadas; las están mirando, inténtelo dentro de un momento",
     ),
     (
-        "only peer {0} itself may let its copy go, in the run that has its session",
-        "solo el propio nodo {0} puede soltar su copia, en la ejecución que tiene su sesión",
+        "only peer {0} itself may do this, in the run that has its session",
+        "solo el propio nodo {0} puede hacer esto, en el arranque que tiene su sesión",
+    ),
+    (
+        "the id of peer {0} belongs to another key; give this data directory an id of its own with `peer new-id`, or, when the other one is gone for good, have it removed with `peer network --remove {0}`",
+        "el id del nodo {0} es de otra clave; dele a este directorio de datos un id propio con `peer new-id` o, si el otro se ha ido para siempre, haga que lo quiten con `peer network --remove {0}`",
+    ),
+    (
+        "peer {0} has a key, and this request shows no proof of it: it comes from somebody else, or from an earlier version of the program; start the version that made the key, or a later one",
+        "el nodo {0} tiene una clave, y esta petición no la prueba: viene de otro, o de una versión anterior del programa; arranque la versión que hizo la clave, o una posterior",
+    ),
+    (
+        "the session of peer {0} that this call belongs to is over; call again in the next one",
+        "la sesión del nodo {0} de esta llamada ha acabado; llame otra vez en la siguiente",
+    ),
+    (
+        "the signature does not prove that the peer has its key; say hello again",
+        "la firma no prueba que el nodo tenga su clave; tiene que presentarse otra vez",
+    ),
+    (
+        "no answer to the challenge came",
+        "el nodo no contestó al reto de su clave",
+    ),
+    (
+        "the challenge must be answered first, with sequence 1",
+        "primero hay que contestar al reto, con el número 1",
+    ),
+    (
+        "must be the 65 bytes of a point of P-256 that is not compressed",
+        "tienen que ser los 65 bytes de un punto de P-256 sin comprimir",
+    ),
+    (
+        "the tracker challenged this peer after it had welcomed it",
+        "el tracker puso un reto a este nodo después de admitirlo",
     ),
     (
         "the tracker has not heard yet that peer {peer} holds content {content}; try again in a moment",

@@ -109,6 +109,7 @@ pub(super) const VALUES: &[(&str, &str)] = &[
     ("peer id", "el id de nodo"),
     ("run id", "el id de arranque"),
     ("network id", "el id de red"),
+    ("key hash", "el resumen de la clave"),
     (
         "a content of {length} bytes in fragments of {fragment_length} has more than {MAX_FRAGMENTS} fragments",
         "un contenido de {length} bytes en fragmentos de {fragment_length} tiene más de {MAX_FRAGMENTS} fragmentos",

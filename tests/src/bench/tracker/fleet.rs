@@ -145,7 +145,7 @@ impl Peer {
             holdings: Some(all.iter().collect::<HoldingsDigest>()),
             traits: RunTraits::default(),
         };
-        let (welcome, reports, mut orders) = client.open(hello).await?;
+        let (welcome, reports, mut orders) = client.open(hello, None).await?;
         let mut told = Told { reports, sequence: 1 };
         let is_asked = |holding: &Holding| {
             let listing = welcome.listing;

@@ -11,11 +11,12 @@ use peer::session::{ANNOUNCE_DELAY, End as SessionEnd, Found, Input, LookUp, Out
 use rand::RngExt as _;
 use rand::seq::IteratorRandom as _;
 use shared::model::{
-    Answer, AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Holding, Order, PeerId, Remaining,
-    Report, RunTraits, Sample, SampleOutcome, Timestamp,
+    Answer, AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Holding, KeyHash, Order, PeerId,
+    Remaining, Report, RunTraits, Sample, SampleOutcome, Timestamp,
 };
 use store::{Belonging, FragmentStore as _, Publication};
 use tokio::sync::broadcast::error::TryRecvError;
+use tracker::state::SessionId;
 
 use super::{PeerNumber, SimPeer};
 use crate::dst::connections::{ConnectionId, Down, End, Up};
@@ -101,6 +102,13 @@ impl SimPeer {
         !number.is_multiple_of(4)
     }
 
+    /// Returns the key of the peer; some peers are older and have none.
+    pub(in crate::dst) fn key(&self, number: PeerNumber) -> Option<KeyHash> {
+        let id = self.id.as_bytes();
+        let hash = [&id[..], id].concat().try_into().expect("32 bytes");
+        (!number.is_multiple_of(4)).then_some(KeyHash::from_bytes(hash))
+    }
+
     /// Whether it is of a version that looks at copies; and liars do not vouch for each other.
     pub(in crate::dst) fn can_check(&self, number: PeerNumber) -> bool {
         !self.is_fake && !number.is_multiple_of(5)
@@ -110,6 +118,14 @@ impl SimPeer {
 impl World {
     pub(super) const fn timestamp(&self) -> Timestamp {
         Timestamp::from_millis(self.now)
+    }
+
+    /// Returns the session whose secret a peer has, and the run of the tracker that gave it.
+    pub(in crate::dst) fn secret_of(&self, number: PeerNumber) -> Option<(u64, SessionId)> {
+        let peer = &self.peers[number];
+        peer.key(number).filter(|_| peer.is_connected())?;
+        let connection = self.connections.get(&peer.session.as_ref()?.connection)?;
+        Some((connection.tracker_run, connection.session?))
     }
 
     pub(in crate::dst) fn dial(&mut self, number: PeerNumber) {

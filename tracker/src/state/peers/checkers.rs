@@ -8,11 +8,10 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::time::Duration;
 
-use shared::model::{PeerId, RunId, Timestamp};
+use shared::model::{PeerId, Timestamp};
 
-use super::copies::Run;
 use super::{Peer, Peers};
-use crate::state::command::{Rejection, SessionId};
+use crate::state::command::SessionId;
 use crate::state::peers::Standing;
 
 /// Members looked at for one choice.
@@ -116,19 +115,5 @@ impl Peers {
             peer.id()
         });
         forgiven.collect()
-    }
-
-    /// Checks that a call in a peer's name comes from the run that has its session. Peers of earlier versions
-    /// do not say which they are.
-    pub(crate) fn check_caller(&self, id: PeerId, run: Option<RunId>) -> Result<(), Rejection> {
-        let Some(peer) = self.get(id).filter(|peer| peer.traits.can_check) else {
-            return Ok(());
-        };
-        let own = peer.session.as_ref().map(|session| &session.run);
-        match (own, run) {
-            (Some(Run::Drawn(own)), Some(run)) if *own == run => Ok(()),
-            (Some(Run::Counted(..)), _) => Ok(()),
-            _ => Err(Rejection::NotItself(id)),
-        }
     }
 }

@@ -8,6 +8,7 @@
 mod checkers;
 mod copies;
 mod inventories;
+mod keys;
 mod leases;
 mod maintenance_holdings;
 mod modes;
@@ -16,8 +17,8 @@ mod reach;
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::model::{
-    DialFailure, Hello, HostPort, Incarnation, Numbered, PeerId, PeerMode, PeerState, Report, RunTraits,
-    Timestamp, Zone,
+    DialFailure, Hello, HostPort, Incarnation, KeyHash, Numbered, PeerId, PeerMode, PeerState, Report,
+    RunTraits, Timestamp, Zone,
 };
 
 use super::command::{Origin, Rejection, SessionId};
@@ -78,6 +79,8 @@ pub(crate) struct Peer {
     registration: Registration,
     /// Time at which the registration was journaled.
     registered_at: Timestamp,
+    /// Key that it has proved, in its first hello with one; none of earlier versions.
+    key: Option<KeyHash>,
     life: Life,
     mode: PeerMode,
     mode_since: Timestamp,
@@ -382,6 +385,7 @@ impl Peers {
                 self.absences.forget(registration.peer);
                 self.register(registration.clone(), at);
             }
+            Fact::KeyRecorded { peer, key } => self.record_key(*peer, *key),
             Fact::PeerGone(peer) => {
                 self.absences.forget(*peer);
                 self.lose(*peer, at, false);
@@ -431,6 +435,7 @@ impl Peers {
                 let peer = Peer {
                     registration,
                     registered_at: at,
+                    key: None,
                     life: Life::Suspect { since: at },
                     mode: PeerMode::Active,
                     mode_since: at,
@@ -650,7 +655,17 @@ impl Peers {
                     mode: peer.mode,
                 },
             });
-            std::iter::once(registered).chain(in_mode).chain(gone)
+            let keyed = peer.key.map(|key| Record {
+                at: peer.registered_at,
+                fact: Fact::KeyRecorded {
+                    peer: peer.registration.peer,
+                    key,
+                },
+            });
+            std::iter::once(registered)
+                .chain(keyed)
+                .chain(in_mode)
+                .chain(gone)
         });
         peers.chain(self.absences.records(epoch_at))
     }

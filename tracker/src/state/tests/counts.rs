@@ -6,8 +6,8 @@ use shared::model::{ContentState, Holding, Manifest, ReasonCode, Report, Request
 
 use super::world::{World, content, name, peer};
 use crate::Timing;
+use crate::state::Rejection;
 use crate::state::replicas::Purpose;
-use crate::state::{Command, Rejection};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -111,10 +111,7 @@ fn no_drain_is_safe_because_of_a_copy_that_its_peer_disowned() {
 #[test]
 fn no_copy_is_released_because_of_one_that_its_peer_disowned() {
     let (mut world, bytes) = drained_to_a_peer_that_lost_it();
-    let release = |world: &mut World| {
-        let (peer, content, run) = (peer(1), bytes.content(), None);
-        world.apply(Command::Release { peer, content, run })
-    };
+    let release = |world: &mut World| world.release(1, bytes.content(), None);
     assert!(matches!(
         release(&mut world),
         Err(Rejection::Missed { left: 0, .. })

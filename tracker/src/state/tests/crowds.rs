@@ -59,6 +59,7 @@ fn crowded(count: usize, of: impl Fn(usize) -> Vec<Fact>) -> State {
     let open = Command::OpenSession {
         session,
         hello,
+        key: None,
         origin,
     };
     let told = Command::Report {
@@ -108,6 +109,7 @@ fn hello(state: &mut State, n: usize) -> Result<Vec<PeerId>, Rejection> {
         Command::OpenSession {
             session: SessionId::new(n as u64),
             hello,
+            key: None,
             origin: None,
         },
     );

@@ -9,7 +9,7 @@ use shared::model::{
 };
 
 use crate::policy::Policy;
-use crate::state::{Command, Effect, Publish, Reply, SessionId, State};
+use crate::state::{Caller, Command, Effect, Publish, Reply, SessionId, State};
 
 /// Tick of production.
 const TICK: Duration = Duration::from_millis(250);
@@ -153,6 +153,7 @@ impl Fleet {
         let listing = match self.apply(Command::OpenSession {
             session,
             hello,
+            key: None,
             origin: None,
         }) {
             Reply::Welcomed(welcome) => welcome.listing,
@@ -206,7 +207,7 @@ impl Fleet {
         self.members[number]
             .holds
             .insert(manifest.content(), manifest.clone());
-        self.apply(Command::Publish(Publish {
+        let publish = Publish {
             name: Name::new(format!("c/{}", manifest.content())).expect("a name"),
             manifest: manifest.clone(),
             target: ReplicationTarget::new(replicas).expect("in bounds"),
@@ -217,7 +218,9 @@ impl Fleet {
             replaces_metadata: false,
             keeps_target: false,
             parts: None,
-        }));
+        };
+        let caller = Caller::Anonymous;
+        self.apply(Command::Publish { publish, caller });
     }
 
     /// Lets a tick pass: links bring bytes, peers announce whole fragments, the state ticks.

@@ -22,7 +22,7 @@
 
 use shared::model::{ContentRef, FragmentSet, Report};
 
-use super::world::{World, content, name, peer};
+use super::world::{World, content, name};
 use crate::state::steps;
 use crate::state::{Command, Record, State};
 use crate::timing::Timing;
@@ -96,9 +96,7 @@ const OPERATIONS: &[Operation] = &[
         assert!(!world.state.list("a", None, 1).0.is_empty());
     }),
     ("release", |world| {
-        let (peer, content) = (peer(1), content(1, 1).content());
-        let run = None;
-        let _done = world.apply(Command::Release { peer, content, run });
+        let _done = world.release(1, content(1, 1).content(), None);
     }),
     ("fail", |world| {
         let failure = shared::model::AssignmentFailure::NoSource;

@@ -3,8 +3,8 @@
 use shared::model::{Binding, ContentRef, Expectation, Incarnation, Manifest, Mode};
 
 use super::world::{World, content, metadata, name, peer, target};
-use crate::state::command::{Command, Publish};
-use crate::state::{Reply, State};
+use crate::state::State;
+use crate::state::command::Publish;
 
 fn publish(world: &mut World, text: &str, manifest: &Manifest, mode: u32, replaces: bool) -> Binding {
     publish_to(world, text, manifest, mode, (replaces, 1))
@@ -29,10 +29,7 @@ fn publish_to(
         replaces_metadata: replaces,
         keeps_target: false,
     };
-    match world.apply(Command::Publish(publish)).expect("published") {
-        Reply::Published(binding) => binding,
-        other => panic!("publish is answered by {other:?}"),
-    }
+    world.bind(publish).expect("published")
 }
 
 fn mode(binding: &Binding) -> Option<Mode> {

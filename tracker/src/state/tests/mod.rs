@@ -13,6 +13,7 @@ mod floods;
 mod growth;
 mod history;
 mod insistence;
+mod keys;
 mod metadata;
 mod names;
 mod networks;

@@ -100,6 +100,7 @@ fn ticks_for_500_copies(visitors: u32) -> u32 {
         let hello = Command::OpenSession {
             session,
             hello,
+            key: None,
             origin,
         };
         world.state.apply(world.now, hello).reply.expect("welcome");

@@ -10,8 +10,8 @@ use shared::model::{
 
 use super::world::{World, content, peer};
 use crate::Timing;
+use crate::state::Rejection;
 use crate::state::replicas::Purpose;
-use crate::state::{Command, Rejection};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -147,10 +147,7 @@ impl Network {
     }
 
     fn release(&mut self, n: u8, bytes: &Manifest) -> Result<(), Rejection> {
-        let (peer, content, run) = (peer(n), bytes.content(), None);
-        self.world
-            .apply(Command::Release { peer, content, run })
-            .map(drop)
+        self.world.release(n, bytes.content(), None)
     }
 
     fn real(&self, bytes: &Manifest) -> Vec<u8> {
@@ -366,25 +363,13 @@ fn a_release_waits_for_proofs_and_is_refused_to_another() {
         .world
         .hello_of_run(2, 2, network.world.state.epoch(), Some(7))
         .expect("welcome");
-    let (subject, content) = (peer(2), bytes.content());
+    let content = bytes.content();
     let run = |run: u8| Some(RunId::from_bytes([run; 16]));
     for wrong in [None, run(8)] {
-        let command = Command::Release {
-            peer: subject,
-            content,
-            run: wrong,
-        };
-        assert!(matches!(
-            network.world.apply(command),
-            Err(Rejection::NotItself(_))
-        ));
+        let released = network.world.release(2, content, wrong);
+        assert!(matches!(released, Err(Rejection::NotItself(_))));
     }
-    let command = Command::Release {
-        peer: subject,
-        content,
-        run: run(7),
-    };
-    let released = network.world.apply(command);
+    let released = network.world.release(2, content, run(7));
     assert!(!matches!(released, Err(Rejection::NotItself(_))), "{released:?}");
 }
 

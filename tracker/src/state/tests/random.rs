@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use shared::model::{
-    AssignmentFailure, ContentState, Epoch, Expectation, Holding, Manifest, Numbered, Order, Parts, PeerId,
-    PeerMode, PeerState, Report, RequestedMode, Revision,
+    AssignmentFailure, ContentState, Epoch, Expectation, Holding, KeyHash, Manifest, Numbered, Order, Parts,
+    PeerId, PeerMode, PeerState, Report, RequestedMode, Revision,
 };
 
 use super::feed::Reader;
@@ -25,6 +25,8 @@ enum Step {
         peer: u8,
         incarnation: u64,
         epoch: u64,
+        /// Key that is proved: none, the peer's own, or somebody else's.
+        key: Option<u8>,
     },
     /// Comes back and says in short that it holds what the tracker believes, but for these contents.
     ComeBack {
@@ -118,7 +120,8 @@ fn what() -> impl Strategy<Value = What> {
 
 fn step() -> impl Strategy<Value = Step> {
     let (peer, name) = (1..=PEERS, 0..NAMES.len());
-    let hello = (peer.clone(), 1_u64..4, 0_u64..4);
+    let key = prop_oneof![3 => Just(None), 3 => Just(Some(1)), 1 => Just(Some(2))];
+    let hello = (peer.clone(), 1_u64..4, 0_u64..4, key);
     let wish = prop_oneof![
         2 => Just(RequestedMode::Drain),
         1 => Just(RequestedMode::Active),
@@ -134,7 +137,7 @@ fn step() -> impl Strategy<Value = Step> {
         proptest::option::weighted(0.4, any::<u8>()),
     );
     prop_oneof![
-        4 => hello.prop_map(|(peer, incarnation, epoch)| Step::Hello { peer, incarnation, epoch }),
+        4 => hello.prop_map(|(peer, incarnation, epoch, key)| Step::Hello { peer, incarnation, epoch, key }),
         2 => (peer.clone(), 1_u64..4, any::<u8>())
             .prop_map(|(peer, incarnation, lost)| Step::ComeBack { peer, incarnation, lost }),
         1 => peer.clone().prop_map(|peer| Step::Disconnect { peer }),
@@ -244,14 +247,38 @@ fn report(what: &What) -> Report {
     }
 }
 
+fn key_of(n: u8) -> KeyHash {
+    KeyHash::from_bytes([n; 32])
+}
+
+/// Has a peer prove this key in its hellos from now on, or none.
+fn prove(world: &mut World, n: u8, key: Option<KeyHash>) {
+    match key {
+        Some(key) => world.keys.insert(n, key),
+        None => world.keys.remove(&n),
+    };
+}
+
+/// Says hello with this key, or none. One that is not the peer's changes nothing.
+fn hello(world: &mut World, n: u8, incarnation: u64, epoch: u64, key: Option<KeyHash>) {
+    prove(world, n, key);
+    let (known, journaled) = (world.state.peers.key(peer(n)), world.journal.len());
+    let answer = world.hello(n, incarnation, Epoch::new(epoch));
+    if known.is_some() && known != key {
+        let is_refused = matches!(answer, Err(Rejection::OtherKey(_) | Rejection::NoKey(_)));
+        assert!(is_refused && world.journal.len() == journaled, "{answer:?}");
+    }
+}
+
 /// Carries out a step, which may be rejected: only the invariants count.
 fn act(world: &mut World, pins: &mut Pins, step: &Step) {
     match *step {
         Step::Hello {
-            peer,
+            peer: n,
             incarnation,
             epoch,
-        } => drop(world.hello(peer, incarnation, Epoch::new(epoch))),
+            key,
+        } => hello(world, n, incarnation, epoch, key.map(key_of)),
         Step::ComeBack {
             peer: n,
             incarnation,
@@ -410,6 +437,8 @@ fn calm(world: &mut World) {
         if world.peers.contains_key(&peer(n)) {
             world.disconnect(n);
         }
+        let key = world.state.peers.key(peer(n));
+        prove(world, n, key);
         world.hello(n, incarnation, Epoch::new(0)).expect("welcome");
         world.announce(n, held, true);
         world

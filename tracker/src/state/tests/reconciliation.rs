@@ -60,6 +60,7 @@ impl Pair {
                 Command::OpenSession {
                     session,
                     hello,
+                    key: None,
                     origin: None,
                 },
             )

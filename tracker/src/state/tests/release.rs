@@ -5,15 +5,10 @@ use std::time::Duration;
 use shared::model::{EvictReason, Manifest};
 
 use super::world::{World, content, peer};
-use crate::state::{Command, Rejection};
+use crate::state::Rejection;
 
 fn release(world: &mut World, n: u8, what: &Manifest) -> Result<(), Rejection> {
-    let command = Command::Release {
-        peer: peer(n),
-        content: what.content(),
-        run: None,
-    };
-    world.apply(command).map(drop)
+    world.release(n, what.content(), None)
 }
 
 /// Publishes a content with a target of two, which peers 1 to 3 keep and peer 4 has fetched for itself.

@@ -6,13 +6,15 @@ use std::time::Duration;
 use shared::model::{
     Attributes, Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Epoch, EvictReason,
     Expectation, FileMetadata, FragmentLength, FragmentSet, Health, Hello, Holding, HoldingsDigest, HostPort,
-    Incarnation, Manifest, Mark, Mode, ModifiedAt, Name, NetworkId, Numbered, Order, Parts, PeerId, PeerMode,
-    PeerState, ReplicationTarget, Report, RequestedMode, Revision, RunId, RunTraits, Timestamp, Welcome,
+    Incarnation, KeyHash, Manifest, Mark, Mode, ModifiedAt, Name, NetworkId, Numbered, Order, Parts, PeerId,
+    PeerMode, PeerState, ReplicationTarget, Report, RequestedMode, Revision, RunId, RunTraits, Timestamp,
+    Welcome,
 };
 
 use crate::state::replicas::Purpose;
 use crate::state::{
-    Closing, Command, DrainSurvey, Effect, Origin, Publish, Record, Rejection, Reply, SessionId, State,
+    Caller, Closing, Command, DrainSurvey, Effect, Origin, Publish, Record, Rejection, Reply, SessionId,
+    State,
 };
 use crate::timing::Timing;
 
@@ -96,6 +98,8 @@ pub(super) struct World {
     pub(super) origins: BTreeMap<u8, Origin>,
     /// Networks of which the peers' hellos are.
     pub(super) networks: BTreeMap<u8, NetworkId>,
+    /// Keys that the peers prove in their hellos, where a story says so.
+    pub(super) keys: BTreeMap<u8, KeyHash>,
     sessions: u64,
     /// Whether the world is too large to check every invariant at every step.
     is_crowded: bool,
@@ -122,6 +126,7 @@ impl World {
             addresses: BTreeMap::new(),
             origins: BTreeMap::new(),
             networks: BTreeMap::new(),
+            keys: BTreeMap::new(),
             sessions: 0,
             is_crowded: false,
             describes: false,
@@ -240,6 +245,7 @@ impl World {
         let command = Command::OpenSession {
             session,
             hello,
+            key: self.keys.get(&n).copied(),
             origin,
         };
         match self.apply(command)? {
@@ -422,11 +428,38 @@ impl World {
         }
     }
 
+    /// Binds a name at the wish of its publisher.
     pub(super) fn bind(&mut self, publish: Publish) -> Result<Binding, Rejection> {
-        match self.apply(Command::Publish(publish))? {
+        let caller = self.caller(publish.publisher.as_bytes()[0]);
+        self.bind_for(caller, publish)
+    }
+
+    pub(super) fn bind_for(&mut self, caller: Caller, publish: Publish) -> Result<Binding, Rejection> {
+        match self.apply(Command::Publish { publish, caller })? {
             Reply::Published(binding) => Ok(binding),
             other => panic!("publish is answered by {other:?}"),
         }
+    }
+
+    /// Returns a caller that is this peer, in the session that it last opened.
+    pub(super) fn caller(&self, n: u8) -> Caller {
+        let known = self.peers.get(&peer(n));
+        known.map_or(Caller::Anonymous, |known| Caller::Peer {
+            id: peer(n),
+            session: known.session,
+        })
+    }
+
+    /// Lets a peer drop its copy at its own wish.
+    pub(super) fn release(&mut self, n: u8, content: ContentId, run: Option<RunId>) -> Result<(), Rejection> {
+        let (peer, caller) = (peer(n), self.caller(n));
+        let command = Command::Release {
+            peer,
+            content,
+            run,
+            caller,
+        };
+        self.apply(command).map(drop)
     }
 
     pub(super) fn publish(&mut self, n: u8, text: &str, manifest: &Manifest, replicas: u32) -> Binding {
