@@ -45,7 +45,8 @@ pub use fragment::{
     FragmentSetError, MAX_FRAGMENTS,
 };
 pub use id::{
-    ContentId, Digest, Epoch, FactCount, Incarnation, ParseIdError, PeerId, Revision, RunId, SHORTEST_PREFIX,
+    ClusterId, ContentId, Digest, Epoch, FactCount, Incarnation, MemberId, ParseIdError, PeerId, Revision,
+    RunId, SHORTEST_PREFIX, TokenId,
 };
 pub use manifest::{Manifest, ManifestError, Parts, PartsError};
 pub use name::{ContentRef, Name, NameError, PathInside};

@@ -1,0 +1,94 @@
+//! Reports about join lines, tokens, certificates and rights; any of the programs may make them.
+
+/// Lines and tokens that cannot be read, and names that are none.
+pub(super) const CREDENTIALS: &[(&str, &str)] = &[
+    (
+        "this is no join line: one begins with {SCHEME}, and `tracker token create --join` prints it",
+        "esto no es una línea de ingreso: empieza por {SCHEME}, y la escribe `tracker token create --join`",
+    ),
+    (
+        "this is no join line: it has more than {MAX_BYTES} bytes",
+        "esto no es una línea de ingreso: tiene más de {MAX_BYTES} bytes",
+    ),
+    (
+        "this is a line of `peer send`, which `peer receive` takes; a join line begins with {SCHEME}",
+        "esto es una línea de `peer send`, para `peer receive`; una línea de ingreso empieza por {SCHEME}",
+    ),
+    (
+        "this is an API token, which belongs into ENJAMBRE_TOKEN; a join line begins with {SCHEME}",
+        "esto es un token de la API, que va en ENJAMBRE_TOKEN; una línea de ingreso empieza por {SCHEME}",
+    ),
+    (
+        "the join line is of version {0}, which this program does not know; use the version that made it",
+        "la línea de ingreso es de la versión {0}, que este programa no conoce; use la versión que la hizo",
+    ),
+    (
+        "the join line is cut off; copy all of it",
+        "la línea de ingreso está cortada; cópiela entera",
+    ),
+    (
+        "a space or a line end stands inside the join line; copy it as one line",
+        "hay un espacio o un fin de línea dentro de la línea de ingreso; cópiela en una sola línea",
+    ),
+    (
+        "address {0} of the join line is not HOST:PORT of one machine; copy the line again",
+        "la dirección {0} de la línea de ingreso no es HOST:PUERTO de una máquina; copie la línea otra vez",
+    ),
+    (
+        "a join line has 1 to {max} addresses, this one has {0}",
+        "una línea de ingreso tiene de 1 a {max} direcciones, esta tiene {0}",
+    ),
+    (
+        "the hash of the cluster's key in the join line is damaged; copy the line again",
+        "el hash de la clave de la red en la línea de ingreso está dañado; copie la línea otra vez",
+    ),
+    (
+        "the token's id in the join line is damaged; copy the line again",
+        "el id del token en la línea de ingreso está dañado; copie la línea otra vez",
+    ),
+    (
+        "the secret in the join line is damaged; copy the line again",
+        "el secreto de la línea de ingreso está dañado; copie la línea otra vez",
+    ),
+    (
+        "this is no API token: one begins with {PREFIX}, and `tracker token create` prints it",
+        "esto no es un token de la API: empieza por {PREFIX}, y lo escribe `tracker token create`",
+    ),
+    (
+        "the API token is cut off; copy all of its {LENGTH} characters",
+        "el token de la API está cortado; copie sus {LENGTH} caracteres",
+    ),
+    (
+        "the API token is damaged; copy it again",
+        "el token de la API está dañado; cópielo otra vez",
+    ),
+    (
+        "a role is tracker, webserver, peer or user",
+        "un papel es tracker, webserver, peer o user",
+    ),
+    (
+        "a member's name has the form ID.ROLE.CLUSTER.enjambre",
+        "el nombre de un miembro tiene la forma ID.PAPEL.RED.enjambre",
+    ),
+    (
+        "the certificate names no member of a cluster",
+        "el certificado no nombra a ningún miembro de una red",
+    ),
+    (
+        "the certificate names more than one member",
+        "el certificado nombra a más de un miembro",
+    ),
+    (
+        "a right is read, publish, remove or admin",
+        "un derecho es read, publish, remove o admin",
+    ),
+    (
+        "no name begins with the prefix of the scope: it has at most {MAX_PREFIX} bytes, no control characters \
+         and no '/' at the beginning",
+        "ningún nombre empieza por el prefijo del alcance: tiene {MAX_PREFIX} bytes como mucho, sin caracteres de \
+         control y sin '/' al principio",
+    ),
+    ("cluster id", "el id de red"),
+    ("member id", "el id de miembro"),
+    ("token id", "el id de token"),
+];
