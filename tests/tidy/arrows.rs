@@ -17,7 +17,7 @@ pub(crate) const SHARED: &[Row] = &[
     ("refusal", &["error"]),
     ("own_data", &[]),
     ("runtime", &["error", "model", "own_data", "refusal", "settings"]),
-    ("security", &["model"]),
+    ("security", &["error", "model"]),
     ("settings", &["error", "language", "lib", "model", "runtime"]),
 ];
 

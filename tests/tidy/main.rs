@@ -4,6 +4,7 @@ mod arrows;
 mod circles;
 mod imports;
 mod planted;
+mod routes;
 mod spoken;
 
 use std::collections::{BTreeMap, BTreeSet};

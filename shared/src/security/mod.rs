@@ -3,9 +3,11 @@
 //! [`Secret`] is something that only its owner knows; a [`JoinLine`] brings a machine into a cluster, an
 //! [`ApiToken`] shows the rights of a person or a script. An [`Identity`] is the name in a member's
 //! certificate, a [`SpkiHash`] the hash of its key. A [`Scope`] is a right over the names with a prefix.
+//! [`authorization`] decides: start there.
 //!
 //! Certificates, and the connections that they secure, are in `proto::tls`. The reasons are in ADR 0040.
 
+pub mod authorization;
 mod identity;
 mod join;
 mod scope;

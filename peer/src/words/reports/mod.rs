@@ -22,6 +22,7 @@ const TABLES: &[&[(&str, &str)]] = &[
     node::FETCHES,
     node::CONNECTION,
     security::CREDENTIALS,
+    security::DENIALS,
     store::STORE,
     store::DISK,
     tracker::REFUSALS,

@@ -91,4 +91,41 @@ pub(super) const CREDENTIALS: &[(&str, &str)] = &[
     ("cluster id", "el id de red"),
     ("member id", "el id de miembro"),
     ("token id", "el id de token"),
+    (
+        "security is off, permissive or required",
+        "la seguridad es off, permissive o required",
+    ),
+];
+
+/// Refusals of callers.
+pub(super) const DENIALS: &[(&str, &str)] = &[
+    ("no rule allows this call", "ninguna regla permite esta llamada"),
+    (
+        "this network is not secured; `tracker init` secures it",
+        "esta red no está protegida; `tracker init` la protege",
+    ),
+    (
+        "this network is secured: a member's certificate or an API token with the right scope is needed",
+        "esta red está protegida: hace falta el certificado de un miembro o un token de la API con el alcance debido",
+    ),
+    (
+        "only programs on the node's own machine may do this",
+        "solo los programas de la máquina del nodo pueden hacer esto",
+    ),
+    (
+        "the certificate of a {0} does not give the right to do this",
+        "el certificado de un {0} no da derecho a hacer esto",
+    ),
+    (
+        "a peer acts for itself only, and this is the certificate of another one",
+        "un nodo solo actúa por sí mismo, y este certificado es de otro",
+    ),
+    (
+        "no scope of the token covers this: it needs the right to {0}",
+        "ningún alcance del token cubre esto: hace falta el derecho a {0}",
+    ),
+    (
+        "no token gives the right to do this: it needs a member's certificate",
+        "ningún token da derecho a hacer esto: hace falta el certificado de un miembro",
+    ),
 ];
