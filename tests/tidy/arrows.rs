@@ -23,16 +23,17 @@ pub(crate) const SHARED: &[Row] = &[
 
 /// Clients stand on messages; nothing but `client` dials.
 pub(crate) const PROTO: &[Row] = &[
-    ("accept", &["opening", "v1"]),
+    ("accept", &["opening", "tls", "v1"]),
     ("accounts", &["accept"]),
     ("client", &["dial", "messages", "status", "v1"]),
-    ("dial", &["status"]),
+    ("dial", &["status", "tls"]),
     ("frame", &["messages"]),
     ("http", &["accept", "messages", "status"]),
     ("listen", &[]),
     ("messages", &["status", "v1"]),
     ("opening", &[]),
     ("status", &[]),
+    ("tls", &[]),
     ("v1", &[]),
 ];
 

@@ -23,6 +23,7 @@ const TABLES: &[&[(&str, &str)]] = &[
     node::CONNECTION,
     security::CREDENTIALS,
     security::DENIALS,
+    security::TLS,
     store::STORE,
     store::DISK,
     tracker::REFUSALS,

@@ -129,3 +129,78 @@ pub(super) const DENIALS: &[(&str, &str)] = &[
         "ningún token da derecho a hacer esto: hace falta el certificado de un miembro",
     ),
 ];
+
+/// Connections that are not secured.
+pub(super) const TLS: &[(&str, &str)] = &[
+    (
+        "the certificate cannot be read",
+        "no se puede leer el certificado",
+    ),
+    (
+        "the certificate and the key of this program do not fit",
+        "el certificado y la clave de este programa no encajan",
+    ),
+    (
+        "there is no root certificate to trust",
+        "no hay ningún certificado raíz en el que confiar",
+    ),
+    (
+        "the network is secured and this program has not joined it; start it with a join line",
+        "la red está protegida y este programa no ha ingresado en ella; arránquelo con una línea de ingreso",
+    ),
+    (
+        "the certificate there is of another network",
+        "el certificado de allí es de otra red",
+    ),
+    ("the member there is revoked", "el miembro de allí está revocado"),
+    (
+        "the certificate of the member there has ended",
+        "el certificado del miembro de allí ha caducado",
+    ),
+    (
+        "the certificate there ended {0} ago by this machine's clock; set the clock if it is wrong",
+        "el certificado de allí caducó hace {0} según el reloj de esta máquina; póngalo en hora si está mal",
+    ),
+    (
+        "the certificate there begins in {0} by this machine's clock; set the clock if it is wrong",
+        "el certificado de allí empieza en {0} según el reloj de esta máquina; póngalo en hora si está mal",
+    ),
+    (
+        "another program answers there, with a certificate for {0}",
+        "allí responde otro programa, con un certificado para {0}",
+    ),
+    (
+        "the program there finds that this machine's certificate has ended or has not begun; one of the two clocks \
+         may be wrong",
+        "para el programa de allí, el certificado de esta máquina ha caducado o no ha empezado; uno de los dos relojes \
+         puede estar mal",
+    ),
+    (
+        "the program there does not accept this machine's certificate",
+        "el programa de allí no acepta el certificado de esta máquina",
+    ),
+    (
+        "the program there does not speak TLS",
+        "el programa de allí no habla TLS",
+    ),
+    (
+        "the other end did not secure the connection in time",
+        "el otro extremo no protegió la conexión a tiempo",
+    ),
+    (
+        "connections from other machines have to begin with TLS",
+        "las conexiones de otras máquinas tienen que empezar con TLS",
+    ),
+    (
+        "the program there shows no root certificate, as a program of a secured network does",
+        "el programa de allí no muestra ningún certificado raíz, como hace un programa de una red protegida",
+    ),
+    (
+        "the network there is not the one of the join line, so the line's secret was not sent",
+        "la red de allí no es la de la línea de ingreso, así que no se envió el secreto de la línea",
+    ),
+    (
+        "cannot enter the network at {address}: {why}",
+        "no se puede ingresar en la red en {address}: {why}",
+    ),
+];
