@@ -1,13 +1,16 @@
-//! The one place where connections are taken: gRPC and HTTP on the same port.
+//! The one place where connections are taken: gRPC and HTTP on the same port, plain or by TLS.
 //!
 //! tonic's own server has no cap on connections and retries a failing `accept` in a tight loop, so the loop
 //! is ours: a [`Door`] with bounded places, a pause after a failed accept, deadlines for the first bytes, for
-//! headers and for the drain.
+//! handshakes, for headers and for the drain. The extensions of every request have the [`Ends`] of its
+//! connection and the [`Caller`] at the other end.
 
 mod door;
+mod opened;
 pub mod places;
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,18 +22,21 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use shared::runtime::{OnExit, Tasks};
+use shared::security::authorization::Caller;
 use tokio::net::{TcpListener, TcpStream};
 use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::server::HealthReporter;
 use tower::ServiceExt as _;
 use tracing::debug;
 
-use door::Answer;
 pub use door::Door;
+use door::{Answer, Place};
+use opened::open;
 
 use crate::opening::Opening;
+use crate::tls::Connection;
 use crate::v1;
 
 /// A client that has not sent its request's headers by then is cut off.
@@ -209,21 +215,22 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, door: Do
         if let Err(error) = prepare(&stream, ends) {
             debug!(%error, %remote, "cannot set a connection's options");
         }
-        let (place, router) = (Arc::new(place), router.clone());
-        let service = service_fn(move |mut request: http::Request<Incoming>| {
-            let under_way = place.begin();
-            request.extensions_mut().insert(ends);
-            let answer = router.clone().oneshot(request);
-            async move {
-                let answer = answer.await?;
-                Ok::<_, Infallible>(answer.map(|body| Answer::new(body, under_way)))
-            }
-        });
-        let connection = connection_builder()
-            .serve_connection(TokioIo::new(Opening::within(stream, HEADER_TIMEOUT)), service)
-            .into_owned();
-        let connection = graceful.watch(connection);
+        let served = Served {
+            router: router.clone(),
+            place: Arc::new(place),
+            ends,
+            watcher: graceful.watcher(),
+        };
+        let (door, stopped) = (door.clone(), token.clone());
         tasks.spawn("connection", OnExit::Continue, async move {
+            let connection = async {
+                // A connection that is still being opened has no request under way.
+                let (stream, caller) = tokio::select! {
+                    opened = open(&door, stream, ends) => opened?,
+                    () = stopped.cancelled() => return Ok(()),
+                };
+                served.run(stream, caller).await
+            };
             tokio::select! {
                 ended = connection => if let Err(error) = ended {
                     debug!(%error, %remote, "connection ended");
@@ -238,6 +245,40 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, door: Do
         .is_err()
     {
         debug!("some connections were still open at the end of the drain");
+    }
+}
+
+/// A connection that has a place.
+struct Served {
+    router: Router,
+    place: Arc<Place>,
+    ends: Ends,
+    watcher: Watcher,
+}
+
+impl Served {
+    /// Serves the requests that come over a stream, until one side ends it or the drain does.
+    async fn run(self, stream: Connection, caller: Caller) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let Self {
+            router,
+            place,
+            ends,
+            watcher,
+        } = self;
+        let service = service_fn(move |mut request: http::Request<Incoming>| {
+            let under_way = place.begin();
+            request.extensions_mut().insert(ends);
+            request.extensions_mut().insert(caller.clone());
+            let answer = router.clone().oneshot(request);
+            async move {
+                let answer = answer.await?;
+                Ok::<_, Infallible>(answer.map(|body| Answer::new(body, under_way)))
+            }
+        });
+        let connection = connection_builder()
+            .serve_connection(TokioIo::new(Opening::within(stream, HEADER_TIMEOUT)), service)
+            .into_owned();
+        watcher.watch(connection).await
     }
 }
 

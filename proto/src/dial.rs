@@ -1,14 +1,25 @@
 //! The one place where connections are made.
+//!
+//! [`channel`] is for this machine and for networks without security. [`secured`] expects a certain server at
+//! an address. [`Entrance`] is for a machine that has only a join line.
 
+use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use shared::ErrorCode;
-use shared::model::HostPort;
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use shared::model::{HostPort, KeyHash};
+use shared::security::authorization::Mode;
+use shared::security::{Expected, Identity, Role};
+use shared::{ErrorCode, describe};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
 
 use crate::status::RemoteError;
+use crate::tls::{Connection, Tls, TlsError, Way, enrolment, explained, is_no_tls};
 
 /// Longer than any handshake in a data centre, shorter than a person's patience.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -49,6 +60,82 @@ pub async fn first_bytes(address: &HostPort, question: &[u8]) -> std::io::Result
 /// # Errors
 /// When the address cannot be one (no connection is tried here).
 pub fn channel(address: &HostPort) -> Result<Channel, RemoteError> {
+    Ok(endpoint(address)?.tcp_nodelay(true).connect_lazy())
+}
+
+/// A channel like [`channel`], over which only the expected server is spoken to. Each time it dials, it takes
+/// the credentials and the mode of that moment. In a permissive network a server that does not speak TLS is
+/// spoken to without.
+///
+/// # Errors
+/// When the address cannot be one (no connection is tried here).
+pub fn secured(address: &HostPort, tls: &Tls, expected: Expected) -> Result<Channel, RemoteError> {
+    let endpoint = endpoint(address)?;
+    let (address, tls) = (address.clone(), tls.clone());
+    Ok(endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
+        let (address, tls) = (address.clone(), tls.clone());
+        async move { Ok::<_, io::Error>(TokioIo::new(dial(&address, &tls, expected).await?)) }
+    })))
+}
+
+/// A way into a secured network, for a machine that has a join line: one connection to a server whose
+/// authority has the key that the line names. When the connection is lost, so is the entrance.
+#[derive(Debug)]
+pub struct Entrance {
+    channel: Channel,
+    server: Identity,
+}
+
+impl Entrance {
+    /// Finds the network with this authority at an address. Nothing secret is sent for that.
+    ///
+    /// # Errors
+    /// When nothing answers, or it is another network.
+    pub async fn find(address: &HostPort, pin: KeyHash) -> Result<Self, RemoteError> {
+        let failed = |error: &dyn std::error::Error| {
+            let why = describe(error);
+            RemoteError::new(
+                ErrorCode::Unavailable,
+                format!("cannot enter the network at {address}: {why}"),
+            )
+        };
+        let found = async { enrolment::find(connect(address).await?, pin).await };
+        let found = tokio::time::timeout(CONNECT_TIMEOUT, found).await;
+        let found = found.unwrap_or_else(|_| Err(TlsError::Late.into()));
+        let enrolment::Found { stream, server } = found.map_err(|error| failed(&error))?;
+        let only = Mutex::new(Some(TokioIo::new(stream)));
+        let connector = service_fn(move |_: Uri| {
+            let stream = only.lock().unwrap_or_else(PoisonError::into_inner).take();
+            async move { stream.ok_or(io::Error::from(io::ErrorKind::NotConnected)) }
+        });
+        let channel = endpoint(address)?.connect_with_connector(connector).await;
+        let channel = channel.map_err(|error| failed(&error))?;
+        let server = server.identity;
+        Ok(Self { channel, server })
+    }
+
+    /// The server, as its certificate names it.
+    #[must_use]
+    pub const fn server(&self) -> Identity {
+        self.server
+    }
+
+    /// The connection, for questions that anybody may ask.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// The connection, for the secret of the join line: none unless a tracker is at its other end, because no
+    /// other member has to know it.
+    #[must_use]
+    pub fn authority(&self) -> Option<Channel> {
+        (self.server.role == Role::Tracker).then(|| self.channel())
+    }
+}
+
+/// Makes the settings of a channel. Requests name the address, whoever is expected there.
+fn endpoint(address: &HostPort) -> Result<Endpoint, RemoteError> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| {
         RemoteError::new(
             ErrorCode::InvalidArgument,
@@ -57,10 +144,28 @@ pub fn channel(address: &HostPort) -> Result<Channel, RemoteError> {
     })?;
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
         .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES)
-        .connect_lazy())
+        .initial_connection_window_size(WINDOW_BYTES))
+}
+
+async fn connect(address: &HostPort) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((address.host(), address.port())).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn dial(address: &HostPort, tls: &Tls, expected: Expected) -> io::Result<Connection> {
+    match tls.way_out() {
+        Way::Plain => Ok(Connection::plain(connect(address).await?)),
+        Way::None => Err(TlsError::NoCredentials.into()),
+        Way::Tls => match tls.connect(connect(address).await?, expected).await {
+            // The mode is read again: it may have been tightened meanwhile.
+            Err(error) if is_no_tls(&error) && tls.mode() == Mode::Permissive => {
+                Ok(Connection::plain(connect(address).await?))
+            }
+            secured => secured.map_err(explained),
+        },
+    }
 }

@@ -5,7 +5,7 @@
 //! `shared::model`, and back. [`status`] maps errors to gRPC and HTTP in one place. [`client`] has a typed
 //! client for every service, with deadlines and retries; [`dial`] and [`accept`] are the only places where
 //! connections are made and taken. [`frame`] writes the one message that is too large to be copied.
-//! [`credentials`] proves in a call who makes it.
+//! [`credentials`] proves in a call who makes it; [`tls`] proves who is at the other end of a connection.
 //! [`listen`] takes ports. [`http`] has the parts of HTTP that the three programs share.
 
 pub mod accept;
@@ -21,6 +21,7 @@ pub mod listen;
 pub mod messages;
 mod opening;
 pub mod status;
+pub mod tls;
 pub mod v1;
 
 pub use messages::Invalid;

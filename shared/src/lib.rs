@@ -8,6 +8,7 @@
 //! SQLite does. [`refusal`] says which kind of failure a disk's refusal is. [`json`] has
 //! the documents that programs print and answer with. [`own_data`] recognises a program's data directory,
 //! [`data_files`] opens the files in it. [`keys`] makes the keys of peers, and verifies what they sign.
+//! [`security`] says who somebody is and what they may do.
 //!
 //! This crate knows nothing of gRPC, protobuf or HTTP: `proto` depends on it, never the other way.
 
@@ -23,6 +24,7 @@ pub mod model;
 pub mod own_data;
 pub mod refusal;
 pub mod runtime;
+pub mod security;
 pub mod settings;
 
 pub use error::{Coded, ErrorCode, Failure, describe};

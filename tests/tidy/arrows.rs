@@ -18,22 +18,24 @@ pub(crate) const SHARED: &[Row] = &[
     ("refusal", &["error"]),
     ("own_data", &[]),
     ("runtime", &["error", "model", "own_data", "refusal", "settings"]),
+    ("security", &["error", "model"]),
     ("settings", &["error", "language", "lib", "model", "runtime"]),
 ];
 
 /// Clients stand on messages; nothing but `client` dials.
 pub(crate) const PROTO: &[Row] = &[
-    ("accept", &["opening", "v1"]),
+    ("accept", &["opening", "tls", "v1"]),
     ("accounts", &["accept"]),
     ("client", &["credentials", "dial", "messages", "status", "v1"]),
     ("credentials", &[]),
-    ("dial", &["status"]),
+    ("dial", &["status", "tls"]),
     ("frame", &["messages"]),
     ("http", &["accept", "messages", "status"]),
     ("listen", &[]),
     ("messages", &["status", "v1"]),
     ("opening", &[]),
     ("status", &[]),
+    ("tls", &[]),
     ("v1", &[]),
 ];
 

@@ -4,6 +4,7 @@ mod arrows;
 mod circles;
 mod imports;
 mod planted;
+mod routes;
 mod spoken;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -421,6 +422,17 @@ fn the_store_opens_no_connection() {
             );
         }
     }
+}
+
+#[test]
+fn only_enrolment_replaces_the_verifier_of_certificates() {
+    let dangerous = concat!(".danger", "ous()");
+    let found: Vec<_> = texts("rs")
+        .into_iter()
+        .filter(|(_, text)| text.contains(dangerous))
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(found, ["proto/src/tls/enrolment.rs"]);
 }
 
 fn manifest(directory: &str) -> String {

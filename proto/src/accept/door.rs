@@ -1,4 +1,5 @@
 //! The door of a program: the [`Places`] that all its listeners share, and the connections on them.
+//! Connections that are being secured have places of their own besides.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,23 +8,37 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use shared::runtime::raise_open_files;
+use shared::runtime::{Clock, raise_open_files};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::Ends;
 use super::places::{Admission, Bounds, Caller, PlaceId, Places};
+use crate::tls::Tls;
 
 /// Time between two lines of the log about the same trouble.
 const SELDOM: Duration = Duration::from_mins(1);
 
+/// Connections that may be in their handshakes at once. They cost a signature each, and honest ones are over
+/// in a moment: the longest pending ends when there are more, or more of its address.
+const HANDSHAKES: usize = 256;
+
 /// The door of one program; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Door(Arc<Inner>);
+pub struct Door {
+    connections: Room,
+    handshakes: Room,
+    tls: Tls,
+}
+
+/// Places of one kind.
+#[derive(Clone, Debug)]
+pub(super) struct Room(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    what: &'static str,
     places: Mutex<Places<oneshot::Sender<()>>>,
     ended: Seldom,
     refused: Seldom,
@@ -47,7 +62,44 @@ impl Door {
     /// Makes a door with so many places.
     #[must_use]
     pub fn with(bounds: Bounds) -> Self {
+        Self {
+            connections: Room::new("connection", bounds),
+            handshakes: Room::new("handshake", Bounds::of(HANDSHAKES)),
+            tls: Tls::off(Clock::following()),
+        }
+    }
+
+    /// Secures the connections that come through the door, as the handle says when they come.
+    #[must_use]
+    pub fn secured(self, tls: Tls) -> Self {
+        Self { tls, ..self }
+    }
+
+    pub(super) fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
+    /// Places of connections that are being secured; each has one among all connections as well.
+    pub(super) fn handshakes(&self) -> &Room {
+        &self.handshakes
+    }
+
+    /// Finds a place for a connection; see [`Room::admit`].
+    pub(super) fn admit(&self, ends: Ends) -> Option<(Place, oneshot::Receiver<()>)> {
+        self.connections.admit(ends)
+    }
+
+    /// Notes that the system gives no connection. When this process has too many files open, an idle
+    /// connection ends.
+    pub(super) fn note_failure(&self, error: &std::io::Error) {
+        self.connections.note_failure(error);
+    }
+}
+
+impl Room {
+    fn new(what: &'static str, bounds: Bounds) -> Self {
         Self(Arc::new(Inner {
+            what,
             places: Mutex::new(Places::new(bounds)),
             ended: Seldom::default(),
             refused: Seldom::default(),
@@ -57,14 +109,18 @@ impl Door {
 
     /// Finds a place for a connection, for which an idle one may end; none when there is none. The receiver
     /// tells that the place is lost.
-    pub(crate) fn admit(&self, ends: Ends) -> Option<(Place, oneshot::Receiver<()>)> {
+    pub(super) fn admit(&self, ends: Ends) -> Option<(Place, oneshot::Receiver<()>)> {
+        let what = self.0.what;
         let (handle, lost) = oneshot::channel();
         let admission = self.places().admit(Caller::of(ends), handle);
         let id = match admission {
             Admission::Admit(id) => id,
             Admission::AdmitAfterEnding(id, longest_idle) => {
                 if let Some(count) = self.0.ended.note() {
-                    warn!(count, "places for connections are short: idle ones are ended");
+                    warn!(
+                        count,
+                        what, "places for connections are short: idle ones are ended"
+                    );
                 }
                 // It may have ended by itself just now.
                 let _has_ended = longest_idle.send(());
@@ -73,18 +129,16 @@ impl Door {
             Admission::Refuse(shortage) => {
                 if let Some(count) = self.0.refused.note() {
                     let remote = ends.remote;
-                    warn!(count, %remote, %shortage, "no place for a connection: all carry requests");
+                    warn!(count, what, %remote, %shortage, "no place for a connection: all carry requests");
                 }
                 return None;
             }
         };
-        let door = self.clone();
-        Some((Place { door, id }, lost))
+        let room = self.clone();
+        Some((Place { room, id }, lost))
     }
 
-    /// Notes that the system gives no connection. When this process has too many files open, an idle
-    /// connection ends.
-    pub(crate) fn note_failure(&self, error: &std::io::Error) {
+    fn note_failure(&self, error: &std::io::Error) {
         if let Some(count) = self.0.failed.note() {
             warn!(count, %error, "cannot accept connections");
         }
@@ -111,44 +165,44 @@ fn is_out_of_files(error: &std::io::Error) -> bool {
 
 /// A connection's place; free again when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    door: Door,
+pub(super) struct Place {
+    room: Room,
     id: PlaceId,
 }
 
 impl Place {
     /// Notes that a request has begun, which ends when the result is dropped.
-    pub(crate) fn begin(self: &Arc<Self>) -> Request {
-        self.door.places().begin(self.id);
+    pub(super) fn begin(self: &Arc<Self>) -> Request {
+        self.room.places().begin(self.id);
         Request(Arc::clone(self))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.door.places().leave(self.id);
+        self.room.places().leave(self.id);
     }
 }
 
 /// A request under way: its connection is not idle.
 #[derive(Debug)]
-pub(crate) struct Request(Arc<Place>);
+pub(super) struct Request(Arc<Place>);
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.0.door.places().end(self.0.id);
+        self.0.room.places().end(self.0.id);
     }
 }
 
 /// The body of an answer, with which its request ends.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(super) struct Answer {
     body: axum::body::Body,
     _request: Request,
 }
 
 impl Answer {
-    pub(crate) const fn new(body: axum::body::Body, request: Request) -> Self {
+    pub(super) const fn new(body: axum::body::Body, request: Request) -> Self {
         Self {
             body,
             _request: request,

@@ -1,4 +1,4 @@
-//! Identities: of a content, a peer, a run of a peer, and the order of decisions.
+//! Identities: of a content, a peer, a run of a peer, a cluster and its members, and the order of decisions.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -35,6 +35,19 @@ pub struct NetworkId([u8; 16]);
 /// The identity of a key: the SHA-256 of its public half as certificates have it (SubjectPublicKeyInfo).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash([u8; 32]);
+
+/// The identity of a secured cluster: random, made once with its certificate authority; it outlives the
+/// authority's key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterId([u8; 8]);
+
+/// The identity of a member of a secured cluster: of a program or a person. A peer's is its [`PeerId`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberId([u8; 16]);
+
+/// The public part of a token: by it the tracker finds the hash of the secret, and people revoke it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenId([u8; 8]);
 
 /// Text was not the hexadecimal form of an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,6 +136,9 @@ byte_id!(PeerId, 16, "peer id");
 byte_id!(RunId, 16, "run id");
 byte_id!(NetworkId, 16, "network id");
 byte_id!(KeyHash, 32, "key hash");
+byte_id!(ClusterId, 8, "cluster id");
+byte_id!(MemberId, 16, "member id");
+byte_id!(TokenId, 8, "token id");
 
 /// Fills `out` from lower- or upper-case hexadecimal digits; false unless `text` is exactly that.
 pub(crate) fn decode_hex(text: &str, out: &mut [u8]) -> bool {
@@ -176,6 +192,42 @@ impl RunId {
 }
 
 impl PeerId {
+    /// Makes a new identity from the operating system's randomness.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl ClusterId {
+    /// Makes a new identity from the operating system's randomness.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl MemberId {
+    /// Makes a new identity from the operating system's randomness.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl From<PeerId> for MemberId {
+    fn from(id: PeerId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<MemberId> for PeerId {
+    fn from(id: MemberId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl TokenId {
     /// Makes a new identity from the operating system's randomness.
     #[must_use]
     pub fn random() -> Self {

@@ -61,10 +61,15 @@ impl PublicKey {
     /// Returns the identity of the key.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
-        let mut hasher = Sha256::new();
-        hasher.update(Self::INFO);
-        hasher.update(self.0);
-        KeyHash::from_bytes(hasher.finalize().into())
+        KeyHash::of(&[Self::INFO.as_slice(), &self.0].concat())
+    }
+}
+
+impl KeyHash {
+    /// Hashes a public key in the form that certificates have (the DER of `SubjectPublicKeyInfo`).
+    #[must_use]
+    pub fn of(info: &[u8]) -> Self {
+        Self::from_bytes(Sha256::digest(info).into())
     }
 }
 

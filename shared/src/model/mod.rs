@@ -46,8 +46,8 @@ pub use fragment::{
     FragmentSetError, MAX_FRAGMENTS,
 };
 pub use id::{
-    ContentId, Digest, Epoch, FactCount, Incarnation, KeyHash, NetworkId, ParseIdError, PeerId, Revision,
-    RunId, SHORTEST_PREFIX,
+    ClusterId, ContentId, Digest, Epoch, FactCount, Incarnation, KeyHash, MemberId, NetworkId, ParseIdError,
+    PeerId, Revision, RunId, SHORTEST_PREFIX, TokenId,
 };
 pub use key::{Challenge, NoPublicKey, PublicKey, SessionSecret, Signature};
 pub use manifest::{Manifest, ManifestError, Parts, PartsError};

@@ -5,6 +5,7 @@
 //! The words of an operating system or of another program are quoted.
 
 mod node;
+mod security;
 mod store;
 mod tracker;
 mod values;
@@ -20,6 +21,9 @@ const TABLES: &[&[(&str, &str)]] = &[
     node::DIRECTORIES,
     node::FETCHES,
     node::CONNECTION,
+    security::CREDENTIALS,
+    security::DENIALS,
+    security::TLS,
     store::STORE,
     store::DISK,
     tracker::REFUSALS,

@@ -1,0 +1,206 @@
+//! Reports about join lines, tokens, certificates and rights; any of the programs may make them.
+
+/// Lines and tokens that cannot be read, and names that are none.
+pub(super) const CREDENTIALS: &[(&str, &str)] = &[
+    (
+        "this is no join line: one begins with {SCHEME}, and `tracker token create --join` prints it",
+        "esto no es una línea de ingreso: empieza por {SCHEME}, y la escribe `tracker token create --join`",
+    ),
+    (
+        "this is no join line: it has more than {MAX_BYTES} bytes",
+        "esto no es una línea de ingreso: tiene más de {MAX_BYTES} bytes",
+    ),
+    (
+        "this is a line of `peer send`, which `peer receive` takes; a join line begins with {SCHEME}",
+        "esto es una línea de `peer send`, para `peer receive`; una línea de ingreso empieza por {SCHEME}",
+    ),
+    (
+        "this is an API token, which belongs into ENJAMBRE_TOKEN; a join line begins with {SCHEME}",
+        "esto es un token de la API, que va en ENJAMBRE_TOKEN; una línea de ingreso empieza por {SCHEME}",
+    ),
+    (
+        "the join line is of version {0}, which this program does not know; use the version that made it",
+        "la línea de ingreso es de la versión {0}, que este programa no conoce; use la versión que la hizo",
+    ),
+    (
+        "the join line is cut off; copy all of it",
+        "la línea de ingreso está cortada; cópiela entera",
+    ),
+    (
+        "a space or a line end stands inside the join line; copy it as one line",
+        "hay un espacio o un fin de línea dentro de la línea de ingreso; cópiela en una sola línea",
+    ),
+    (
+        "address {0} of the join line is not HOST:PORT of one machine; copy the line again",
+        "la dirección {0} de la línea de ingreso no es HOST:PUERTO de una máquina; copie la línea otra vez",
+    ),
+    (
+        "a join line has 1 to {max} addresses, this one has {0}",
+        "una línea de ingreso tiene de 1 a {max} direcciones, esta tiene {0}",
+    ),
+    (
+        "the hash of the cluster's key in the join line is damaged; copy the line again",
+        "el hash de la clave de la red en la línea de ingreso está dañado; copie la línea otra vez",
+    ),
+    (
+        "the token's id in the join line is damaged; copy the line again",
+        "el id del token en la línea de ingreso está dañado; copie la línea otra vez",
+    ),
+    (
+        "the secret in the join line is damaged; copy the line again",
+        "el secreto de la línea de ingreso está dañado; copie la línea otra vez",
+    ),
+    (
+        "this is no API token: one begins with {PREFIX}, and `tracker token create` prints it",
+        "esto no es un token de la API: empieza por {PREFIX}, y lo escribe `tracker token create`",
+    ),
+    (
+        "the API token is cut off; copy all of its {LENGTH} characters",
+        "el token de la API está cortado; copie sus {LENGTH} caracteres",
+    ),
+    (
+        "the API token is damaged; copy it again",
+        "el token de la API está dañado; cópielo otra vez",
+    ),
+    (
+        "a role is tracker, webserver, peer or user",
+        "un papel es tracker, webserver, peer o user",
+    ),
+    (
+        "a member's name has the form ID.ROLE.CLUSTER.enjambre",
+        "el nombre de un miembro tiene la forma ID.PAPEL.RED.enjambre",
+    ),
+    (
+        "the certificate names no member of a cluster",
+        "el certificado no nombra a ningún miembro de una red",
+    ),
+    (
+        "the certificate names more than one member",
+        "el certificado nombra a más de un miembro",
+    ),
+    (
+        "a right is read, publish, remove or admin",
+        "un derecho es read, publish, remove o admin",
+    ),
+    (
+        "no name begins with the prefix of the scope: it has at most {MAX_PREFIX} bytes, no control characters \
+         and no '/' at the beginning",
+        "ningún nombre empieza por el prefijo del alcance: tiene {MAX_PREFIX} bytes como mucho, sin caracteres de \
+         control y sin '/' al principio",
+    ),
+    ("cluster id", "el id de red"),
+    ("member id", "el id de miembro"),
+    ("token id", "el id de token"),
+    (
+        "security is off, permissive or required",
+        "la seguridad es off, permissive o required",
+    ),
+];
+
+/// Refusals of callers.
+pub(super) const DENIALS: &[(&str, &str)] = &[
+    ("no rule allows this call", "ninguna regla permite esta llamada"),
+    (
+        "this network is not secured; `tracker init` secures it",
+        "esta red no está protegida; `tracker init` la protege",
+    ),
+    (
+        "this network is secured: a member's certificate or an API token with the right scope is needed",
+        "esta red está protegida: hace falta el certificado de un miembro o un token de la API con el alcance debido",
+    ),
+    (
+        "only programs on the node's own machine may do this",
+        "solo los programas de la máquina del nodo pueden hacer esto",
+    ),
+    (
+        "the certificate of a {0} does not give the right to do this",
+        "el certificado de un {0} no da derecho a hacer esto",
+    ),
+    (
+        "a peer acts for itself only, and this is the certificate of another one",
+        "un nodo solo actúa por sí mismo, y este certificado es de otro",
+    ),
+    (
+        "no scope of the token covers this: it needs the right to {0}",
+        "ningún alcance del token cubre esto: hace falta el derecho a {0}",
+    ),
+    (
+        "no token gives the right to do this: it needs a member's certificate",
+        "ningún token da derecho a hacer esto: hace falta el certificado de un miembro",
+    ),
+];
+
+/// Connections that are not secured.
+pub(super) const TLS: &[(&str, &str)] = &[
+    (
+        "the certificate cannot be read",
+        "no se puede leer el certificado",
+    ),
+    (
+        "the certificate and the key of this program do not fit",
+        "el certificado y la clave de este programa no encajan",
+    ),
+    (
+        "there is no root certificate to trust",
+        "no hay ningún certificado raíz en el que confiar",
+    ),
+    (
+        "the network is secured and this program has not joined it; start it with a join line",
+        "la red está protegida y este programa no ha ingresado en ella; arránquelo con una línea de ingreso",
+    ),
+    (
+        "the certificate there is of another network",
+        "el certificado de allí es de otra red",
+    ),
+    ("the member there is revoked", "el miembro de allí está revocado"),
+    (
+        "the certificate of the member there has ended",
+        "el certificado del miembro de allí ha caducado",
+    ),
+    (
+        "the certificate there ended {0} ago by this machine's clock; set the clock if it is wrong",
+        "el certificado de allí caducó hace {0} según el reloj de esta máquina; póngalo en hora si está mal",
+    ),
+    (
+        "the certificate there begins in {0} by this machine's clock; set the clock if it is wrong",
+        "el certificado de allí empieza en {0} según el reloj de esta máquina; póngalo en hora si está mal",
+    ),
+    (
+        "another program answers there, with a certificate for {0}",
+        "allí responde otro programa, con un certificado para {0}",
+    ),
+    (
+        "the program there finds that this machine's certificate has ended or has not begun; one of the two clocks \
+         may be wrong",
+        "para el programa de allí, el certificado de esta máquina ha caducado o no ha empezado; uno de los dos relojes \
+         puede estar mal",
+    ),
+    (
+        "the program there does not accept this machine's certificate",
+        "el programa de allí no acepta el certificado de esta máquina",
+    ),
+    (
+        "the program there does not speak TLS",
+        "el programa de allí no habla TLS",
+    ),
+    (
+        "the other end did not secure the connection in time",
+        "el otro extremo no protegió la conexión a tiempo",
+    ),
+    (
+        "connections from other machines have to begin with TLS",
+        "las conexiones de otras máquinas tienen que empezar con TLS",
+    ),
+    (
+        "the program there shows no root certificate, as a program of a secured network does",
+        "el programa de allí no muestra ningún certificado raíz, como hace un programa de una red protegida",
+    ),
+    (
+        "the network there is not the one of the join line, so the line's secret was not sent",
+        "la red de allí no es la de la línea de ingreso, así que no se envió el secreto de la línea",
+    ),
+    (
+        "cannot enter the network at {address}: {why}",
+        "no se puede ingresar en la red en {address}: {why}",
+    ),
+];

@@ -1,0 +1,259 @@
+//! TLS between programs: who proves what to whom, and until when.
+//!
+//! [`Credentials`] are the certificate, the key and the roots of one member. A program has one [`Tls`], the
+//! handle on its credentials, the [`Mode`] of its network and the revoked members. It is read for each
+//! connection that [`crate::accept`] takes and each that [`crate::dial`] makes, so that a change is in force
+//! at once and on both sides. A [`Certificate`] is shown by the other end: a connection that stands on one
+//! ends when it does. [`crate::dial::Entrance`] is for a machine that has not joined yet. The reasons are in
+//! docs/adr/0040-security.md.
+
+mod certificate;
+mod connection;
+mod credentials;
+pub(crate) mod enrolment;
+mod failure;
+mod validity;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName};
+use shared::model::KeyHash;
+use shared::runtime::Clock;
+use shared::security::Expected;
+use shared::security::authorization::{Caller, Mode};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+pub use certificate::Certificate;
+pub(crate) use connection::Connection;
+use credentials::Configured;
+pub use credentials::Credentials;
+pub use failure::TlsError;
+pub(crate) use failure::{explained, is_no_tls};
+
+/// Cryptography of all connections.
+static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+
+/// Unsent bytes that a connection may keep above the kernel: as many as the kernel itself may keep; see
+/// docs/adr/0011-data-path.md.
+const UNSENT_BYTES: usize = 32 << 10;
+
+/// The wall clock may be set while a certificate's end is waited for: it is looked at this often.
+const CLOCK_CHECK: Duration = Duration::from_mins(10);
+
+/// Security of one program as it is at a moment; cheap to clone.
+#[derive(Clone, Debug, Default)]
+struct State {
+    mode: Mode,
+    configured: Option<Arc<Configured>>,
+    revoked: Arc<BTreeSet<KeyHash>>,
+}
+
+/// Security of one program; cheap to clone, all clones are one.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    state: watch::Sender<State>,
+    clock: Clock,
+}
+
+/// The start of a connection that is taken or made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Without TLS.
+    Plain,
+    /// By TLS.
+    Tls,
+    /// Not at all.
+    None,
+}
+
+impl Tls {
+    /// Makes the handle of a program that has no credentials, in a network without security.
+    #[must_use]
+    pub fn off(clock: Clock) -> Self {
+        Self {
+            state: watch::Sender::default(),
+            clock,
+        }
+    }
+
+    /// Changes the degree to which the network is secured.
+    pub fn set_mode(&self, mode: Mode) {
+        self.state.send_modify(|state| state.mode = mode);
+    }
+
+    /// Puts credentials into force. Connections that exist go on.
+    ///
+    /// # Errors
+    /// When the credentials make no sense; those before stay in force.
+    pub fn load(&self, credentials: Credentials) -> Result<(), TlsError> {
+        let configured = Arc::new(Configured::of(credentials)?);
+        self.state
+            .send_modify(|state| state.configured = Some(configured));
+        Ok(())
+    }
+
+    /// Replaces the set of revoked members, by the hashes of their keys. Their connections end at once.
+    pub fn set_revoked(&self, revoked: impl IntoIterator<Item = KeyHash>) {
+        let revoked = Arc::new(revoked.into_iter().collect());
+        self.state.send_modify(|state| state.revoked = revoked);
+    }
+
+    /// Returns the degree to which the network is secured.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.state.borrow().mode
+    }
+
+    /// Returns the certificate in force, if there is one: to see when it has to be renewed.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Certificate> {
+        let state = self.state.borrow();
+        let configured = state.configured.as_ref()?;
+        Some(configured.certificate)
+    }
+
+    /// Returns whether connections can begin with TLS now, so that their first bytes have to be looked at.
+    pub(crate) fn is_on(&self) -> bool {
+        self.state.borrow().mode != Mode::Off
+    }
+
+    /// Decides how to go on with a connection that was taken: from this machine or not, and beginning with
+    /// TLS or not.
+    pub(crate) fn way_in(&self, is_own: bool, is_tls: bool) -> Way {
+        let state = self.state.borrow();
+        match (state.mode, is_tls) {
+            (Mode::Off, _) => Way::Plain,
+            (_, true) if state.configured.is_some() => Way::Tls,
+            // A program that has not joined yet answers as one without security does.
+            (Mode::Permissive, _) => Way::Plain,
+            (Mode::Required, false) if is_own => Way::Plain,
+            (Mode::Required, _) => Way::None,
+        }
+    }
+
+    /// Decides how to make a connection.
+    pub(crate) fn way_out(&self) -> Way {
+        let state = self.state.borrow();
+        match state.mode {
+            Mode::Off => Way::Plain,
+            _ if state.configured.is_some() => Way::Tls,
+            Mode::Permissive => Way::Plain,
+            Mode::Required => Way::None,
+        }
+    }
+
+    /// Makes the handshake of a connection that was taken. Returns it with the member at its other end;
+    /// `stranger` stands for one that shows no certificate.
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+        stranger: Caller,
+    ) -> io::Result<(Connection, Caller)> {
+        let configured = self.configured()?;
+        let mut stream = TlsAcceptor::from(Arc::clone(&configured.server))
+            .accept(stream)
+            .await?;
+        let (_, session) = stream.get_mut();
+        session.set_buffer_limit(Some(UNSENT_BYTES));
+        let certificate = match session.peer_certificates() {
+            Some([shown, ..]) => Some(self.admit(shown)?),
+            _ => None,
+        };
+        let caller = certificate.map_or(stranger, |shown| Caller::Member {
+            identity: shown.identity,
+            key: shown.key,
+        });
+        Ok((self.bound(stream.into(), certificate), caller))
+    }
+
+    /// Makes the handshake of a connection that was dialled.
+    pub(crate) async fn connect(&self, stream: TcpStream, expected: Expected) -> io::Result<Connection> {
+        let configured = self.configured()?;
+        let name = ServerName::try_from(expected.to_string()).map_err(io::Error::other)?;
+        let mut stream = TlsConnector::from(Arc::clone(&configured.client))
+            .connect(name, stream)
+            .await?;
+        let (_, session) = stream.get_mut();
+        session.set_buffer_limit(Some(UNSENT_BYTES));
+        let shown = session.peer_certificates().and_then(<[_]>::first);
+        let shown = shown.ok_or(TlsError::Certificate)?;
+        let certificate = self.admit(shown)?;
+        Ok(self.bound(stream.into(), Some(certificate)))
+    }
+
+    fn configured(&self) -> Result<Arc<Configured>, TlsError> {
+        let state = self.state.borrow();
+        state.configured.clone().ok_or(TlsError::NoCredentials)
+    }
+
+    /// Reads a certificate that the library has verified, and refuses it if it is revoked.
+    fn admit(&self, shown: &CertificateDer<'_>) -> Result<Certificate, TlsError> {
+        let certificate = Certificate::read(shown)?;
+        match self.state.borrow().revoked.contains(&certificate.key) {
+            true => Err(TlsError::Revoked),
+            false => Ok(certificate),
+        }
+    }
+
+    /// Binds a connection to the certificate that was shown on it.
+    fn bound(
+        &self,
+        stream: tokio_rustls::TlsStream<TcpStream>,
+        certificate: Option<Certificate>,
+    ) -> Connection {
+        let end = certificate.map(|certificate| self.clone().end_of(certificate));
+        Connection::secured(stream, end)
+    }
+
+    /// Waits until a certificate counts no longer, and says why.
+    async fn end_of(self, certificate: Certificate) -> TlsError {
+        let mut state = self.state.subscribe();
+        loop {
+            let left = certificate.ends.since(self.clock.now());
+            if left.is_zero() {
+                return TlsError::Ended;
+            }
+            // The handle itself keeps the sender.
+            let is_revoked = |state: &State| state.revoked.contains(&certificate.key);
+            let revoked = tokio::time::timeout(left.min(CLOCK_CHECK), state.wait_for(is_revoked));
+            if let Ok(Ok(_)) = revoked.await {
+                return TlsError::Revoked;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_connections_are_taken_from_this_machine_and_by_the_mode() {
+        let tls = Tls::off(Clock::system());
+        let ways = |tls: &Tls| {
+            [(true, false), (false, false), (false, true)].map(|(own, is_tls)| tls.way_in(own, is_tls))
+        };
+        assert_eq!(ways(&tls), [Way::Plain; 3], "without security nobody looks");
+        tls.set_mode(Mode::Permissive);
+        assert_eq!(ways(&tls), [Way::Plain; 3]);
+        tls.set_mode(Mode::Required);
+        assert_eq!(ways(&tls), [Way::Plain, Way::None, Way::None]);
+    }
+
+    #[test]
+    fn a_program_without_credentials_dials_nobody_who_requires_them() {
+        let tls = Tls::off(Clock::system());
+        assert_eq!(tls.way_out(), Way::Plain);
+        tls.set_mode(Mode::Permissive);
+        assert_eq!(tls.way_out(), Way::Plain);
+        tls.set_mode(Mode::Required);
+        assert_eq!(tls.way_out(), Way::None);
+    }
+}
