@@ -151,7 +151,7 @@ planted! {
         "Some(bound) if is_same(bound) =>" => "Some(bound) if false && is_same(bound) =>";
     8 "a late request changes a pin again", "tracker/src/state/names/revisions.rs":
         "if !wish.expected.is_none_or(is_expected) {" => "if false && !wish.expected.is_none_or(is_expected) {";
-    8 "an answer settles whatever is in the outbox by then", "peer/store/src/index.rs":
+    8 "an answer settles whatever is in the outbox by then", "peer/store/src/index/outbox.rs":
         "AND state = ? AND revision IS ? AND reason IS ?" =>
         "AND (state = ? OR TRUE) AND (revision IS ? OR TRUE) AND (reason IS ? OR TRUE)",
         test "store" "--lib" "facts_and_publications_survive";

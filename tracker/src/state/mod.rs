@@ -80,6 +80,8 @@ impl State {
             budget,
             defaults,
         } = policy.into();
+        // An answer to an order of an earlier run, or of another network's tracker, is none to an order of this.
+        let first_order = Xoshiro256PlusPlus::seed_from_u64(!seed).random::<u64>() / 2;
         Self {
             timing,
             defaults,
@@ -87,8 +89,8 @@ impl State {
             is_serving: false,
             history: History::default(),
             names: Names::default(),
-            peers: Peers::default(),
-            replicas: Replicas::new(budget),
+            peers: Peers::new(first_order),
+            replicas: Replicas::new(budget, first_order),
             feed: Feed::default(),
         }
     }

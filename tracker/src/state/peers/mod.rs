@@ -259,6 +259,14 @@ impl Peer {
 }
 
 impl Peers {
+    /// Creates a state without peers, whose probes are numbered from here on.
+    pub(crate) fn new(first_probe: u64) -> Self {
+        Self {
+            last_probe: first_probe,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn get(&self, id: PeerId) -> Option<&Peer> {
         self.peers.get(&id)
     }

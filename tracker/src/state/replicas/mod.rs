@@ -85,7 +85,8 @@ pub(crate) struct Context<'a> {
 }
 
 impl Replicas {
-    pub(crate) fn new(budget: Budget) -> Self {
+    /// Creates a state without holders, whose checks are numbered from here on.
+    pub(crate) fn new(budget: Budget, first_check: u64) -> Self {
         Self {
             holders: Holders::default(),
             assignments: Assignments::default(),
@@ -97,7 +98,7 @@ impl Replicas {
             free_share: 0,
             pace: Pace::default(),
             budget: RepairBudget::new(budget),
-            proofs: Proofs::new(),
+            proofs: Proofs::new(first_check),
             absences: Absences::default(),
         }
     }

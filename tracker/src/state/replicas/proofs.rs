@@ -121,7 +121,7 @@ enum Begin {
 }
 
 impl Proofs {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(first: u64) -> Self {
         let lane = |rate| Lane {
             rate,
             saved: 0,
@@ -133,7 +133,7 @@ impl Proofs {
             again: BTreeSet::new(),
             lanes: [lane(SMALL_RATE), lane(LARGE_RATE)],
             open: BTreeMap::new(),
-            last: 0,
+            last: first,
             turn: None,
             refilled_at: Timestamp::from_millis(0),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shared::model::{
-    ContentState, EvictReason, FragmentSet, Manifest, Order, PeerId, ReasonCode, Received, Report,
+    ContentState, Epoch, EvictReason, FragmentSet, Manifest, Order, PeerId, ReasonCode, Received, Report,
     RequestedMode, RunId, RunTraits, SampleOutcome,
 };
 
@@ -207,6 +207,36 @@ fn a_copy_is_looked_at_once_and_again_when_its_proof_is_old() {
     network.checks.clear();
     network.pass(SECOND * 600);
     assert!(network.checks.is_empty(), "and for days no more");
+}
+
+#[test]
+fn an_answer_to_an_earlier_run_of_the_tracker_proves_nothing() {
+    let (mut network, bytes) = (Network::of(1..=3), content(1, 2));
+    network.world.publish(1, "a", &bytes, 2);
+    let first_check = |world: &mut World| {
+        world.holds_as_assigned(2, &bytes, bytes.all_fragments());
+        for _ in 0..60 {
+            world.pass(SECOND, &[]);
+            let orders = world.take_orders().into_iter();
+            let mut checks = orders.filter_map(|(by, order)| match order {
+                Order::Check { check, .. } => Some((by, check)),
+                _ => None,
+            });
+            if let Some(found) = checks.next() {
+                return found;
+            }
+        }
+        panic!("no copy is looked at in epoch {}", world.state.epoch())
+    };
+    let (_, earlier) = first_check(&mut network.world);
+    network.world.restart();
+    for n in 1..=3 {
+        network.world.hello(n, 1, Epoch::new(1)).expect("welcome");
+        network.world.announce(n, Vec::new(), true);
+    }
+    network.world.holds(1, &bytes, bytes.all_fragments(), true);
+    let (_, check) = first_check(&mut network.world);
+    assert!(check.abs_diff(earlier) > 1_000, "{earlier} and {check}");
 }
 
 #[test]
