@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use harness::{Cluster, Peer};
-use proto::client::CatalogClient;
+use proto::RemoteError;
+use proto::client::{CatalogClient, SessionClient};
 use proto::messages::Publish;
 use shared::collection::{Attributes, Builder, Data, File, Mode, ModifiedAt};
-use shared::model::{ContentRef, Expectation, HostPort, Incarnation, Name, Parts, ReplicationTarget};
+use shared::model::{ContentRef, Expectation, HostPort, Name, Parts, ReplicationTarget};
 
-use crate::{MIB, all_below, id_of, text};
+use crate::{MIB, all_below, text};
 
 /// Returns the visible state of a tree: path, mode, time, bytes or target.
 pub(crate) fn seen(root: &Path) -> Vec<String> {
@@ -157,7 +158,7 @@ fn with(replaced: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
-/// Binds a name to a collection whose catalog is any bytes that a peer holds.
+/// Binds a name to a collection whose catalog is any bytes that a peer holds, as a member of its own.
 fn lie(cluster: &Cluster, liar: &Peer, name: &str, catalog: &[u8]) -> Result<()> {
     let path = cluster.path(&format!("{name}.catalog"));
     fs::write(&path, catalog)?;
@@ -172,6 +173,10 @@ fn lie(cluster: &Cluster, liar: &Peer, name: &str, catalog: &[u8]) -> Result<()>
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let member = harness::hello("127.0.0.1:9".parse()?);
+        let (publisher, incarnation) = (member.peer, member.incarnation);
+        let session = SessionClient::new(&tracker)?.open(member, None).await;
+        let _session = session.map_err(RemoteError::from)?;
         let tracker = CatalogClient::new(&tracker)?;
         let (_, manifest) = tracker.resolve(&ContentRef::Name(Name::new(held)?)).await?;
         let publish = Publish {
@@ -179,8 +184,8 @@ fn lie(cluster: &Cluster, liar: &Peer, name: &str, catalog: &[u8]) -> Result<()>
             manifest,
             target: ReplicationTarget::new(1)?,
             expectation: Expectation::Unbound,
-            publisher: id_of(liar).parse()?,
-            incarnation: Incarnation::new(status["incarnation"].as_u64().expect("a number")),
+            publisher,
+            incarnation,
             metadata: None,
             replaces_metadata: false,
             keeps_target: false,
