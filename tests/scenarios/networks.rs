@@ -111,6 +111,14 @@ fn a_peer_takes_nothing_from_one_network_into_another() -> Result<()> {
         a.peer(0).program.log()
     );
 
+    for (content, _) in &before {
+        let refused = a.peer(0).run(["forget", content]);
+        assert!(
+            refused.stderr.contains("of another network"),
+            "{}",
+            refused.stderr
+        );
+    }
     // B has nothing of A, not even its names, and deletes what it should: longer than its grace time.
     let listed = a.peer(0).run(["list", "--json"]).expect(0).json();
     assert_eq!(listed["names"], serde_json::json!([]));

@@ -122,6 +122,10 @@ async fn released(node: &Node, content: ContentId) -> Result<(), Failure> {
         }
         Some(_) => {}
     }
+    if node.store.is_elsewhere(content) {
+        let text = "it is of another network, whose tracker alone knows whether other copies are enough";
+        return Err(Failure::new(ErrorCode::FailedPrecondition, text.to_owned()));
+    }
     let mut changes = node.store.subscribe();
     let mut kept = node.assignments.kept();
     let mut delay = None;

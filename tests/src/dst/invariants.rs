@@ -203,8 +203,13 @@ impl World {
                 let holder = self.peer_of(copy.holder.peer);
                 holder.is_some_and(|holder| self.peers[holder].is_fake)
             });
+            let fake = fake.map(|copy| copy.holder.peer);
+            // Where no member can look at copies, those of liars are believed, as in networks of earlier
+            // versions.
+            if fake.is_some() && !self.can_anybody_check() {
+                self.oracle.acknowledged.remove(content);
+            }
             if let Some(fake) = fake.filter(|_| self.peers[number].can_check(number)) {
-                let fake = fake.holder.peer;
                 self.violated(format_args!(
                     "{} is to be dropped because of the copy of {fake}, which never had a byte",
                     content.short()

@@ -140,8 +140,7 @@ impl World {
         }
         // Where no member can look at copies, those of liars are believed, as in networks of earlier
         // versions.
-        let mut numbered = self.peers.iter().enumerate();
-        let is_looked_at = numbered.any(|(number, peer)| peer.is_up && peer.can_check(number));
+        let is_looked_at = self.can_anybody_check();
         let claimed = self.peers.iter().filter(|peer| peer.is_up && peer.is_fake);
         let claimed = claimed.filter(|_| !is_looked_at).count();
         let claimed = u32::try_from(claimed).unwrap_or(u32::MAX);

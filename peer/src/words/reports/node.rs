@@ -11,6 +11,10 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "ha fallado un paso anterior de esta operación",
     ),
     (
+        "it is of another network, whose tracker alone knows whether other copies are enough",
+        "es de otra red, y solo el tracker de esa sabe si bastan las otras copias",
+    ),
+    (
         "the pending update of {} is cancelled, and the name stays as it is bound",
         "se ha cancelado la actualización pendiente de {}, y el nombre sigue como estaba",
     ),

@@ -116,6 +116,12 @@ impl SimPeer {
 }
 
 impl World {
+    /// Whether any member that runs looks at copies.
+    pub(in crate::dst) fn can_anybody_check(&self) -> bool {
+        let mut numbered = self.peers.iter().enumerate();
+        numbered.any(|(number, peer)| peer.is_up && peer.can_check(number))
+    }
+
     pub(super) const fn timestamp(&self) -> Timestamp {
         Timestamp::from_millis(self.now)
     }
