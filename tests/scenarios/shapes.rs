@@ -53,7 +53,7 @@ fn commands() -> BTreeSet<String> {
     for command in definition.get_subcommands() {
         let name = command.get_name();
         // Output for shells and for readers of manuals.
-        if ["completions", "man"].contains(&name) {
+        if ["completions", "help", "man"].contains(&name) {
             continue;
         }
         if command.has_subcommands() {

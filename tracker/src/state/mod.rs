@@ -80,7 +80,8 @@ impl State {
             budget,
             defaults,
         } = policy.into();
-        // An answer to an order of an earlier run, or of another network's tracker, is none to an order of this.
+        // An answer to an order of an earlier run, or of another network's tracker, is none to an order of
+        // this one.
         let first_order = Xoshiro256PlusPlus::seed_from_u64(!seed).random::<u64>() / 2;
         Self {
             timing,
