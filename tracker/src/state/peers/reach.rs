@@ -358,27 +358,36 @@ impl Peers {
         Some((session.id, failure))
     }
 
-    /// Believes peers that nobody has confirmed for long enough, or that nobody can dial, and waits no longer
-    /// for those out of reach; returns them.
+    /// Believes peers that nobody has confirmed for long enough, or that nobody can dial any more, and waits no
+    /// longer for those out of reach; returns them.
     pub(crate) fn pass_reach(&mut self, now: Timestamp) -> Vec<PeerId> {
         let able = self.iter().filter(|peer| peer.can_probe()).map(Peer::id);
         let able: Vec<_> = able.take(2).collect();
         let can_wait = |peer: &Peer| self.is_in_safe_mode() || able.iter().any(|other| *other != peer.id());
-        let is_over = |peer: &&Peer| match peer.standing() {
-            Standing::Unconfirmed { until } => *until <= now || !can_wait(peer),
-            Standing::Unreachable { grace, .. } => grace.is_some_and(|grace| grace <= now),
-            Standing::Unknown | Standing::Reachable => false,
+        // The members that could not dial it have gone, and no other finds out that it is in reach again.
+        let is_long_due = |due: Timestamp| due.after(LONGEST_PAUSE) <= now;
+        let is_forsaken = |peer: &Peer| !can_wait(peer) && peer.reach.due.is_some_and(is_long_due);
+        let passed = |peer: &Peer| match *peer.standing() {
+            Standing::Unconfirmed { until } if until <= now || !can_wait(peer) => Some(Standing::Reachable),
+            Standing::Unreachable { .. } if is_forsaken(peer) => Some(Standing::Reachable),
+            Standing::Unreachable {
+                ref failure,
+                grace: Some(grace),
+            } if grace <= now => Some(Standing::Unreachable {
+                failure: failure.clone(),
+                grace: None,
+            }),
+            _ => None,
         };
-        let over: Vec<_> = self.iter().filter(is_over).map(Peer::id).collect();
-        for id in &over {
-            if let Some(peer) = self.get_mut(*id) {
-                match &mut peer.reach.standing {
-                    Standing::Unreachable { grace, .. } => *grace = None,
-                    standing => *standing = Standing::Reachable,
-                }
+        let passed = self.iter().filter_map(|peer| Some((peer.id(), passed(peer)?)));
+        let passed: Vec<_> = passed.collect();
+        let ids = passed.iter().map(|(id, _)| *id).collect();
+        for (id, standing) in passed {
+            if let Some(peer) = self.get_mut(id) {
+                peer.reach.standing = standing;
             }
         }
-        over
+        ids
     }
 
     /// Forgets probes of members that do not answer, and of peers that are gone; the others are tried anew.

@@ -254,6 +254,28 @@ fn of_two_peers_the_other_one_decides() {
 }
 
 #[test]
+fn a_peer_that_nobody_can_dial_any_more_is_believed_after_a_while() {
+    let mut network = Network::of(2, &[2]);
+    assert!(matches!(network.reach(2), Reach::Unreachable(_)));
+    // The only other member goes, and members of earlier versions dial nobody.
+    network.world.disconnect(1);
+    network.pass(30);
+    assert!(
+        matches!(network.reach(2), Reach::Unreachable(_)),
+        "it may be back"
+    );
+    network.pass(120);
+    assert_eq!(network.reach(2), Reach::Reachable);
+    network.world.hello(1, 2, Epoch::new(0)).expect("welcome");
+    network.world.announce(1, Vec::new(), true);
+    network.pass(10);
+    assert!(
+        matches!(network.reach(2), Reach::Unreachable(_)),
+        "it is dialled again"
+    );
+}
+
+#[test]
 fn another_peers_address_is_not_in_reach() {
     let mut network = Network::of(2, &[]);
     network.join(3);
