@@ -358,8 +358,8 @@ impl Peers {
         Some((session.id, failure))
     }
 
-    /// Believes peers that nobody has confirmed for long enough, or that nobody can dial any more, and waits no
-    /// longer for those out of reach; returns them.
+    /// Believes peers that nobody has confirmed for long enough, or that nobody can dial any more, and waits
+    /// no longer for those out of reach; returns them.
     pub(crate) fn pass_reach(&mut self, now: Timestamp) -> Vec<PeerId> {
         let able = self.iter().filter(|peer| peer.can_probe()).map(Peer::id);
         let able: Vec<_> = able.take(2).collect();
