@@ -19,7 +19,7 @@ use tracker::state::{Fact, State};
 use super::connections::ConnectionId;
 use super::naming::{NameState, Was};
 use super::oracle::number_of;
-use super::peer::PeerNumber;
+use super::peer::{PeerNumber, SimPeer};
 use super::pins::PinCounts;
 use super::world::{Event, World};
 
@@ -163,10 +163,13 @@ impl World {
         }
     }
 
-    /// Accepts the loss of missing facts when the faults have stopped; false when nothing is missed.
+    /// Accepts the loss of missing facts when the faults have stopped and everybody is back: a peer of a
+    /// later epoch is welcome as long as facts are missing, and not afterwards. False when nothing is missed,
+    /// or not yet.
     pub(super) fn accept_loss(&mut self) -> bool {
         let gap = self.tracker.settled().and_then(|state| state.status().gap);
-        if gap.is_none() {
+        let mut running = self.peers.iter().filter(|peer| peer.is_up && !peer.is_fake);
+        if gap.is_none() || !running.all(SimPeer::is_connected) {
             return false;
         }
         self.say(format_args!("tracker: the loss is accepted"));
