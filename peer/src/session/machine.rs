@@ -417,10 +417,11 @@ impl Session {
                     heartbeat,
                     heartbeat_at: now,
                 };
+                // Before the end of the inventory: files of which the tracker hears nothing by then are back.
+                let mut outputs = self.tell_of_files(news);
                 let reports = self.inventory.list(holdings);
-                let mut outputs: Vec<_> = reports.into_iter().map(Output::Report).collect();
+                outputs.extend(reports.into_iter().map(Output::Report));
                 outputs.push(Output::Opened(self.inventory.epoch()));
-                outputs.extend(self.tell_of_files(news));
                 // A listing is silent about a content that is gone; the tracker may think otherwise of it.
                 self.take_ended(now);
                 outputs.extend(self.announce_due(now));

@@ -72,7 +72,7 @@ impl State {
             out.close(old, Closing::Replaced);
         }
         self.replicas.begin_inventory(peer, listing.as_ref());
-        self.replicas.forget_absences(peer);
+        self.replicas.doubt_absences(peer);
         Ok(Welcome {
             network: self.history.network(),
             epoch: self.history.epoch(),
@@ -172,6 +172,7 @@ impl State {
                 if completes_inventory && self.peers.complete_inventory(peer) {
                     let (cx, replicas, rng) = self.context(now);
                     replicas.complete_inventory(&cx, peer, rng, out);
+                    self.settle_files(peer);
                 }
             }
             Report::AssignmentFailed {
@@ -207,6 +208,20 @@ impl State {
             Report::Leave => self.lose(now, peer, Closing::Left, out),
         }
         Ok(())
+    }
+
+    /// Tells watchers of files that came back while their peer had no session.
+    fn settle_files(&mut self, peer: PeerId) {
+        for content in self.replicas.settle_absences(peer) {
+            let (news, facts) = (
+                FileNews {
+                    content,
+                    absence: None,
+                },
+                self.history.facts(),
+            );
+            self.feed.push_file(peer, news, &self.names, &self.peers, facts);
+        }
     }
 
     /// Takes news of files that a peer shares, and tells watchers.

@@ -29,7 +29,16 @@ pub(crate) struct Seen {
     names: BTreeMap<Name, SeenName>,
     peers: BTreeMap<PeerId, SeenPeer>,
     /// Files that are absent.
-    files: BTreeMap<(Name, PeerId), Absence>,
+    files: BTreeMap<(Name, PeerId), SeenFile>,
+}
+
+/// An absent file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct SeenFile {
+    absence: Absence,
+    address: String,
+    /// Whether the tracker has told of it in this epoch.
+    is_told: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,8 +191,16 @@ impl Seen {
                 let told = is_meant.then(|| self.take_file(name, peer, &address, absence));
                 told.flatten().into_iter().collect()
             }
-            // Peers tell again which of their files are absent.
-            FeedEvent::EpochBegun(_) | FeedEvent::Settled => Vec::new(),
+            // Peers tell again which of their files are absent; of the others nothing is heard.
+            FeedEvent::EpochBegun(_) => {
+                self.files.values_mut().for_each(|file| file.is_told = false);
+                Vec::new()
+            }
+            FeedEvent::Settled => {
+                let back = self.files.extract_if(.., |_, file| !file.is_told);
+                back.map(|((name, peer), file)| file_back(&name, peer, file.address))
+                    .collect()
+            }
         }
     }
 
@@ -260,19 +277,20 @@ impl Seen {
         address: &HostPort,
         absence: Option<Absence>,
     ) -> Option<Event> {
-        let (text, id, addr) = (name.to_string(), peer.to_string(), address.to_string());
         let Some(absence) = absence else {
-            return self.files.remove(&(name, peer)).map(|_| Event::FileBack {
-                name: text,
-                peer: id,
-                addr,
-            });
+            let known = self.files.remove(&(name.clone(), peer));
+            return known.map(|known| file_back(&name, peer, known.address));
         };
-        let before = self.files.insert((name, peer), absence);
-        (before != Some(absence)).then_some(Event::FileAway {
-            name: text,
-            peer: id,
-            addr,
+        let file = SeenFile {
+            absence,
+            address: address.to_string(),
+            is_told: true,
+        };
+        let before = self.files.insert((name.clone(), peer), file);
+        (before.map(|before| before.absence) != Some(absence)).then(|| Event::FileAway {
+            name: name.to_string(),
+            peer: peer.to_string(),
+            addr: address.to_string(),
             absence,
         })
     }
@@ -299,6 +317,10 @@ impl Seen {
             PeerMode::Maintenance { .. } => Some(Event::PeerInMaintenance(about())),
             PeerMode::Draining => Some(Event::PeerDraining(about())),
         };
+        // It tells of its files anew when it is back.
+        if now.state == PeerState::Lost {
+            self.files.retain(|(_, peer), _| *peer != id);
+        }
         let is_copied = now.copy.is_some() && before.is_none_or(|before| before.copy != now.copy);
         let copied = is_copied.then(|| Event::PeerCopied(about()));
         self.peers.insert(id, now);
@@ -315,6 +337,14 @@ impl SeenPeer {
             has_left,
             copy: peer.copy.clone(),
         }
+    }
+}
+
+fn file_back(name: &Name, peer: PeerId, addr: String) -> Event {
+    Event::FileBack {
+        name: name.to_string(),
+        peer: peer.to_string(),
+        addr,
     }
 }
 

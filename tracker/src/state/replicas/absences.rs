@@ -1,7 +1,8 @@
 //! Absent files: which peers cannot serve a content because the file with it is away.
 //!
-//! Peers tell of their files anew in every session. Absences explain and count for nothing: a peer announces
-//! no content whose file is absent. Bounded for each peer.
+//! Peers tell of their files anew in every session, before the end of their inventory: files of which they
+//! say nothing by then are back. Absences explain and count for nothing: a peer announces no content whose
+//! file is absent. Bounded for each peer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +16,17 @@ const MOST: usize = 4096;
 pub(super) struct Absences {
     of: BTreeMap<(ContentId, PeerId), Absence>,
     contents: BTreeMap<PeerId, BTreeSet<ContentId>>,
+    /// Files that were absent when the peer said hello, and of which it has said nothing since.
+    doubted: BTreeMap<PeerId, BTreeSet<ContentId>>,
 }
 
 impl Absences {
     /// Takes news of a peer's file; returns whether it was not known.
     pub(super) fn take(&mut self, peer: PeerId, news: FileNews) -> bool {
         let FileNews { content, absence } = news;
+        if let Some(doubted) = self.doubted.get_mut(&peer) {
+            doubted.remove(&content);
+        }
         let Some(absence) = absence else {
             if let Some(contents) = self.contents.get_mut(&peer) {
                 contents.remove(&content);
@@ -45,8 +51,33 @@ impl Absences {
         all.map(|(&(_, peer), &absence)| (peer, absence))
     }
 
+    /// Doubts what is known of a peer's files: it says hello, and tells again.
+    pub(super) fn doubt(&mut self, peer: PeerId) {
+        let known = self.contents.get(&peer).cloned();
+        self.doubted.insert(peer, known.unwrap_or_default());
+    }
+
+    /// Ends the doubt when the peer has told of all its absent files; returns the contents whose files are
+    /// back.
+    pub(super) fn settle(&mut self, peer: PeerId) -> Vec<ContentId> {
+        let back = self.doubted.remove(&peer).into_iter().flatten();
+        let back: Vec<_> = back.collect();
+        for content in &back {
+            let absence = None;
+            self.take(
+                peer,
+                FileNews {
+                    content: *content,
+                    absence,
+                },
+            );
+        }
+        back
+    }
+
     /// Forgets a peer's files.
     pub(super) fn forget(&mut self, peer: PeerId) {
+        self.doubted.remove(&peer);
         for content in self.contents.remove(&peer).into_iter().flatten() {
             self.of.remove(&(content, peer));
         }
@@ -85,6 +116,15 @@ mod tests {
             !absences.take(one, news(MOST, Some(Absence::Gone))),
             "that is one too many"
         );
+        assert!(absences.take(other, news(MOST, Some(Absence::Gone))));
+        absences.doubt(other);
+        absences.take(other, news(2, Some(Absence::Gone)));
+        assert_eq!(
+            absences.settle(other),
+            [news(MOST, None).content],
+            "it says nothing of this one"
+        );
+        assert!(absences.settle(other).is_empty());
         assert!(absences.take(other, news(MOST, Some(Absence::Gone))));
         absences.forget(one);
         assert!(all(&absences, 1).is_empty());

@@ -310,9 +310,14 @@ impl Replicas {
         self.absences.of(content)
     }
 
-    /// Forgets which of the peer's files are absent: it tells again.
-    pub(crate) fn forget_absences(&mut self, peer: PeerId) {
-        self.absences.forget(peer);
+    /// Doubts which of the peer's files are absent: it says hello, and tells again.
+    pub(crate) fn doubt_absences(&mut self, peer: PeerId) {
+        self.absences.doubt(peer);
+    }
+
+    /// Returns the contents whose files are back, when the peer has told of all that are absent.
+    pub(crate) fn settle_absences(&mut self, peer: PeerId) -> Vec<ContentId> {
+        self.absences.settle(peer)
     }
 
     /// Forgets everything about a peer that is gone.

@@ -272,13 +272,27 @@ fn an_absent_file_is_told_once_and_given_as_a_reason() {
         summaries(&reader.read(&world.state)),
         ["file of a back", "file of b back"]
     );
-    // A new session tells again.
-    world
-        .say(1, Report::Files(vec![news(&bytes, Some(Absence::Failing))]))
-        .expect("taken");
-    world.disconnect(1);
-    world.hello(1, 1, Epoch::new(0)).expect("welcome");
-    assert_eq!(reasons(&world), []);
+    // A new session tells again, before the end of its inventory.
+    let away = Report::Files(vec![news(&bytes, Some(Absence::Failing))]);
+    world.say(1, away.clone()).expect("taken");
+    drop(reader.read(&world.state));
+    let mut come_back = |tells: bool| {
+        world.disconnect(1);
+        world.hello(1, 1, Epoch::new(0)).expect("welcome");
+        if tells {
+            world.say(1, away.clone()).expect("taken");
+        }
+        assert_eq!(reasons(&world).len(), 1);
+        world.announce(1, Vec::new(), true);
+        let events = reader.read(&world.state).into_iter();
+        let files: Vec<_> = events
+            .filter(|event| matches!(event, FeedEvent::File { .. }))
+            .collect();
+        (summaries(&files), reasons(&world).len())
+    };
+    assert_eq!(come_back(true), (Vec::new(), 1));
+    let back = ["file of a back", "file of b back"].map(str::to_owned).to_vec();
+    assert_eq!(come_back(false), (back, 0));
 }
 
 #[test]

@@ -113,6 +113,23 @@ fn a_file_is_away_once_and_back_once() {
     assert_eq!(seen.learn(file("a", 1, None)), []);
 }
 
+#[test]
+fn a_file_that_came_back_while_the_tracker_was_away_is_back() {
+    let mut seen = nothing();
+    for name in ["a", "b"] {
+        seen.learn(published(name, 1));
+        seen.learn(file(name, 1, Some(Absence::Gone)));
+    }
+    seen.learn(FeedEvent::EpochBegun(Epoch::new(2)));
+    assert_eq!(seen.learn(file("a", 1, Some(Absence::Gone))), [], "it is known");
+    let back = seen.learn(FeedEvent::Settled);
+    assert!(
+        matches!(&back[..], [Event::FileBack { name, .. }] if name == "b"),
+        "{back:?}"
+    );
+    assert_eq!(seen.learn(FeedEvent::Settled), []);
+}
+
 fn standing(text: &str, revision: u64, state: ContentState, fewest: u32) -> FeedEvent {
     FeedEvent::Standing {
         name: text.parse().expect("a name"),
