@@ -188,7 +188,7 @@ impl Seen {
                 absence,
             } => {
                 let is_meant = self.names.get(&name).is_some_and(|known| known.is_at(revision));
-                let told = is_meant.then(|| self.take_file(name, peer, &address, absence));
+                let told = is_meant.then(|| self.take_file(&name, peer, &address, absence));
                 told.flatten().into_iter().collect()
             }
             // Peers tell again which of their files are absent; of the others nothing is heard.
@@ -251,6 +251,7 @@ impl Seen {
             missed: last.map_or(0, |last| binding.revision.ahead_of(last).saturating_sub(1)),
             renamed_from,
         };
+        self.forget_files(&binding.name);
         self.names.insert(binding.name.clone(), SeenName::new(binding));
         Some(event)
     }
@@ -266,20 +267,26 @@ impl Seen {
             .get(name)
             .filter(|known| known.binding.revision < revision)?;
         let known = self.names.remove(name)?;
+        self.forget_files(name);
         let event = removed(&known.binding, renamed_to);
         Some((known, event))
     }
 
+    /// Forgets the absent files of a name that is bound to something else, or to nothing.
+    fn forget_files(&mut self, name: &Name) {
+        self.files.retain(|(known, _), _| known != name);
+    }
+
     fn take_file(
         &mut self,
-        name: Name,
+        name: &Name,
         peer: PeerId,
         address: &HostPort,
         absence: Option<Absence>,
     ) -> Option<Event> {
         let Some(absence) = absence else {
             let known = self.files.remove(&(name.clone(), peer));
-            return known.map(|known| file_back(&name, peer, known.address));
+            return known.map(|known| file_back(name, peer, known.address));
         };
         let file = SeenFile {
             absence,

@@ -128,6 +128,9 @@ fn a_file_that_came_back_while_the_tracker_was_away_is_back() {
         "{back:?}"
     );
     assert_eq!(seen.learn(FeedEvent::Settled), []);
+    // The next revision is another content, whose file is there.
+    seen.learn(published("a", 2));
+    assert_eq!(seen.learn(file("a", 2, None)), []);
 }
 
 fn standing(text: &str, revision: u64, state: ContentState, fewest: u32) -> FeedEvent {
