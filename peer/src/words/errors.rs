@@ -355,7 +355,7 @@ fn reason_code(code: ReasonCode) -> &'static str {
         ReasonCode::ZonesShared => "varias réplicas comparten zona",
         ReasonCode::Unpublished => "aún no está publicado",
         ReasonCode::NotConnected => "el nodo no está conectado",
-        ReasonCode::FileAway => "un archivo que este nodo comparte no está",
+        ReasonCode::FileAway => "un archivo compartido no está",
         ReasonCode::SourcesBusy => "las fuentes están ocupadas",
         ReasonCode::SourcesSlow => "las fuentes son lentas",
         ReasonCode::DownloadLimit => "se alcanza el límite de descarga",
