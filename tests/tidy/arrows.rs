@@ -107,7 +107,7 @@ pub(crate) const STORE: &[Row] = &[
     ("layout", &["error", "files", "kept", "lib"]),
     ("memory", &["copies", "disk", "error", "files", "kept", "lib"]),
     ("networks", &["error", "index", "publications"]),
-    ("passing", &["disk", "error"]),
+    ("passing", &["disk", "error", "networks"]),
     ("publications", &[]),
     (
         "publish",

@@ -52,6 +52,9 @@ const SCHEMA: &str = "
 /// Key of the current network among the small facts.
 const NETWORK_KEY: &str = "network";
 
+/// Beginning of the keys of notes about names that pass: they are names of the current network.
+pub(super) const PASSING: &str = "passing ";
+
 /// Networks of which nothing lies here whose facts are remembered; a tracker that is made anew again and
 /// again must not fill the index.
 const MAX_EMPTY: i64 = 64;
@@ -304,6 +307,15 @@ fn put_apart(change: &Connection, network: NetworkId, facts: &[&str]) -> Result<
         )?;
         change.execute("DELETE FROM meta WHERE key = ?", [key])?;
     }
+    change.execute(
+        "INSERT OR REPLACE INTO network_facts SELECT ?1, key, value FROM meta
+         WHERE key >= ?2 AND key < ?2 || char(0x10ffff)",
+        params![network, PASSING],
+    )?;
+    change.execute(
+        "DELETE FROM meta WHERE key >= ?1 AND key < ?1 || char(0x10ffff)",
+        [PASSING],
+    )?;
     Ok(())
 }
 
@@ -330,6 +342,11 @@ fn bring_back(change: &Connection, network: NetworkId, facts: &[&str]) -> Result
             params![network, key],
         )?;
     }
+    change.execute(
+        "INSERT OR REPLACE INTO meta SELECT key, value FROM network_facts
+         WHERE network = ?1 AND key >= ?2 AND key < ?2 || char(0x10ffff)",
+        params![network, PASSING],
+    )?;
     change.execute("DELETE FROM network_facts WHERE network = ?", [network])?;
     Ok(())
 }

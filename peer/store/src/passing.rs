@@ -3,10 +3,8 @@
 
 use shared::model::{Name, Revision};
 
+use super::networks::PASSING;
 use super::{DiskStore, StoreError};
-
-/// Beginning of the keys.
-const PASSING: &str = "passing ";
 
 fn key(name: &Name) -> String {
     format!("{PASSING}{name}")

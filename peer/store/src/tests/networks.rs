@@ -56,6 +56,10 @@ fn networks_are_apart_and_come_back_as_they_were() {
         PublicationState::Pending(Some(Revision::new(3))),
     );
     store.put_publication(&waiting).expect("writes");
+    store
+        .note_passing(&waiting.name, Revision::new(3))
+        .expect("writes");
+    let passing = [(waiting.name.clone(), Revision::new(3))];
     // Everything that was here before any network had an id goes along to the first one.
     store.turn_to(A, &FACTS).expect("turns");
     assert_eq!(store.network(), Some(A));
@@ -78,6 +82,7 @@ fn networks_are_apart_and_come_back_as_they_were() {
     assert!(store.is_elsewhere(ours.id()), "also after a restart");
     assert_eq!(store.belonging(ours.id()).expect("reads"), Belonging::Elsewhere);
     assert_eq!(store.publications().expect("reads"), []);
+    assert_eq!(store.passing().expect("reads"), [], "it is no name of this one");
     let apart = KeptApart {
         network: A,
         contents: 1,
@@ -97,6 +102,7 @@ fn networks_are_apart_and_come_back_as_they_were() {
         (Some(vec![5]), None)
     );
     assert_eq!(store.publications().expect("reads"), [waiting]);
+    assert_eq!(store.passing().expect("reads"), passing);
     assert!(!store.is_elsewhere(ours.id()) && store.is_elsewhere(theirs.id()));
     store.turn_to(B, &FACTS).expect("turns");
     assert_eq!(store.publications().expect("reads"), [made]);
