@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "types",
     "directory",
     "feed",
@@ -12,6 +12,7 @@ const FILES: [&str; 8] = [
     "transfer",
     "upkeep",
     "control",
+    "security",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

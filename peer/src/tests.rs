@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use proto::tls::Tls;
 use shared::model::{BLOCK_LENGTH, ContentId, FaultKind, Manifest, PeerId, Source, Waiting, Zone};
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::fetch::{FetchError, Fetched, Fetcher, FindSources, Limits, Progress};
+use crate::fetch::{FetchError, Fetched, Fetcher, FindSources, Limits, Own, Progress};
 use crate::rpc::UPLOADS_IN_LINE;
 use neighbour::{Gate, Known, Neighbour, Tampered, content, hold, read_back, some, store};
 use store::{FragmentStore, MemoryStore, Purpose};
@@ -50,8 +51,11 @@ impl Fetching {
             finder,
             tasks.clone(),
             Clock::system(),
-            own,
-            watch::Sender::new(zone).subscribe(),
+            Own {
+                id: own,
+                zone: watch::Sender::new(zone).subscribe(),
+                tls: Tls::default(),
+            },
             limits,
         );
         let (progress, cancel) = (watch::Sender::default(), CancellationToken::new());

@@ -3,9 +3,11 @@
 //! tonic's own server has no cap on connections and retries a failing `accept` in a tight loop, so the loop
 //! is ours: a [`Door`] with bounded places, a pause after a failed accept, deadlines for the first bytes, for
 //! handshakes, for headers and for the drain. The extensions of every request have the [`Ends`] of its
-//! connection and the [`Caller`] at the other end.
+//! connection and the [`Caller`] at the other end, and every request has been judged by the guard before
+//! its handler sees it.
 
 mod door;
+mod guard;
 mod opened;
 pub mod places;
 
@@ -33,6 +35,7 @@ use tracing::debug;
 
 pub use door::Door;
 use door::{Answer, Place};
+pub use guard::{Gatekeeper, Pass, Scopes};
 use opened::open;
 
 use crate::opening::Opening;
@@ -167,12 +170,13 @@ impl Default for Services {
     }
 }
 
+fn is_grpc(headers: &http::HeaderMap) -> bool {
+    let kind = headers.get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
 /// Answers gRPC calls of unknown services in gRPC, independently of the program's answer to unknown paths.
 async fn answer_unknown_calls(request: axum::extract::Request, next: Next) -> axum::response::Response {
-    let is_grpc = |headers: &http::HeaderMap| {
-        let kind = headers.get(http::header::CONTENT_TYPE);
-        kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-    };
     let is_call = is_grpc(request.headers());
     let path = if is_call {
         request.uri().path().to_owned()
@@ -189,7 +193,10 @@ async fn answer_unknown_calls(request: axum::extract::Request, next: Next) -> ax
 /// Takes connections through a door until the token of `tasks` is cancelled, then lets requests under way
 /// end. A connection for which there is no place is closed.
 pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, door: Door) {
-    let router = router.layer(axum::middleware::from_fn(answer_unknown_calls));
+    let guard = axum::middleware::from_fn_with_state(door.guard(), guard::admit);
+    let router = router
+        .layer(guard)
+        .layer(axum::middleware::from_fn(answer_unknown_calls));
     let graceful = GracefulShutdown::new();
     let token = tasks.token().clone();
     loop {

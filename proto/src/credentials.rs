@@ -1,9 +1,12 @@
-//! Credentials of a peer's calls: the secret of its session, in the metadata of the calls that it makes in
-//! its own name.
+//! Credentials of calls: the secret of a session, in the metadata of the calls that a peer makes in its own
+//! name, and API tokens of people and scripts, in the header that HTTP has for them.
 //!
-//! The name of the metadata stands here once, for both ends. Certificates can take the place of the secret.
+//! The names of the metadata stand here once, for both ends. Certificates can take the place of the secret.
 
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use shared::model::SessionSecret;
+use shared::security::{ApiToken, ApiTokenError};
 use tonic::Request;
 use tonic::metadata::MetadataValue;
 
@@ -40,6 +43,32 @@ impl Credentials {
         let secret = shown.to_str().ok().and_then(SessionSecret::from_hex);
         Some(secret.ok_or(NoSecret))
     }
+}
+
+/// The scheme of tokens in `Authorization` (RFC 6750).
+const BEARER: &str = "Bearer ";
+
+/// Makes a request with the rights of a token, if there is one.
+pub fn with_token<T>(token: Option<&ApiToken>, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let value = token.map(|token| MetadataValue::try_from(format!("{BEARER}{token}")));
+    if let Some(Ok(mut value)) = value {
+        value.set_sensitive(true);
+        request.metadata_mut().insert("authorization", value);
+    }
+    request
+}
+
+/// Returns the API token that a request shows; none when it shows something else, such as the token of a node.
+#[must_use]
+pub fn shown_token(headers: &HeaderMap) -> Option<Result<ApiToken, ApiTokenError>> {
+    let shown = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = shown.split_at_checked(BEARER.len())?;
+    if !scheme.eq_ignore_ascii_case(BEARER) {
+        return None;
+    }
+    let read = token.parse();
+    (read != Err(ApiTokenError::Other)).then_some(read)
 }
 
 /// The metadata are no secret.

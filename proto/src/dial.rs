@@ -1,7 +1,7 @@
 //! The one place where connections are made.
 //!
-//! [`channel`] is for this machine and for networks without security. [`secured`] expects a certain server at
-//! an address. [`Entrance`] is for a machine that has only a join line.
+//! [`channel`] is for this machine. [`secured`] expects a certain server of the network at an address, and is
+//! like [`channel`] where there is no security. [`Entrance`] is for a machine that has only a join line.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use shared::model::{HostPort, KeyHash};
+use shared::model::{HostPort, KeyHash, MemberId, PeerId};
 use shared::security::authorization::Mode;
-use shared::security::{Expected, Identity, Role};
+use shared::security::{Identity, Role};
 use shared::{ErrorCode, describe};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -29,6 +29,26 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Covers 10 Gbit/s at 12 ms; smaller windows throttle a transfer to window / round trip.
 const WINDOW_BYTES: u32 = 16 << 20;
+
+/// The server of the own network that a dialler expects at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// Any member of a role.
+    Any(Role),
+    /// The member of this role with this id.
+    Member(Role, MemberId),
+}
+
+impl Server {
+    /// Returns the server that is a peer.
+    #[must_use]
+    pub fn peer(id: PeerId) -> Self {
+        Self::Member(Role::Peer, id.into())
+    }
+}
+
+/// Any tracker.
+pub(crate) const TRACKER: Server = Server::Any(Role::Tracker);
 
 /// Returns why a connection could not be made, as short as the system says it: `connection refused`.
 #[must_use]
@@ -65,16 +85,19 @@ pub fn channel(address: &HostPort) -> Result<Channel, RemoteError> {
 
 /// A channel like [`channel`], over which only the expected server is spoken to. Each time it dials, it takes
 /// the credentials and the mode of that moment. In a permissive network a server that does not speak TLS is
-/// spoken to without.
+/// spoken to without. Without security, it is [`channel`].
 ///
 /// # Errors
 /// When the address cannot be one (no connection is tried here).
-pub fn secured(address: &HostPort, tls: &Tls, expected: Expected) -> Result<Channel, RemoteError> {
+pub fn secured(address: &HostPort, tls: &Tls, server: Server) -> Result<Channel, RemoteError> {
+    if !tls.is_on() {
+        return channel(address);
+    }
     let endpoint = endpoint(address)?;
     let (address, tls) = (address.clone(), tls.clone());
     Ok(endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
         let (address, tls) = (address.clone(), tls.clone());
-        async move { Ok::<_, io::Error>(TokioIo::new(dial(&address, &tls, expected).await?)) }
+        async move { Ok::<_, io::Error>(TokioIo::new(dial(&address, &tls, server).await?)) }
     })))
 }
 
@@ -156,11 +179,11 @@ async fn connect(address: &HostPort) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-async fn dial(address: &HostPort, tls: &Tls, expected: Expected) -> io::Result<Connection> {
+async fn dial(address: &HostPort, tls: &Tls, server: Server) -> io::Result<Connection> {
     match tls.way_out() {
         Way::Plain => Ok(Connection::plain(connect(address).await?)),
         Way::None => Err(TlsError::NoCredentials.into()),
-        Way::Tls => match tls.connect(connect(address).await?, expected).await {
+        Way::Tls => match tls.connect(connect(address).await?, tls.expected(server)?).await {
             // The mode is read again: it may have been tightened meanwhile.
             Err(error) if is_no_tls(&error) && tls.mode() == Mode::Permissive => {
                 Ok(Connection::plain(connect(address).await?))

@@ -6,7 +6,7 @@
 //! client for every service, with deadlines and retries; [`dial`] and [`accept`] are the only places where
 //! connections are made and taken. [`frame`] writes the one message that is too large to be copied.
 //! [`credentials`] proves in a call who makes it; [`tls`] proves who is at the other end of a connection.
-//! [`listen`] takes ports. [`http`] has the parts of HTTP that the three programs share.
+//! [`membership`] is how a program joins a secured network and stays in it. [`listen`] takes ports. [`http`] has the parts of HTTP that the three programs share.
 
 pub mod accept;
 pub mod accounts;
@@ -18,6 +18,7 @@ pub mod frame;
 mod hostile;
 pub mod http;
 pub mod listen;
+pub mod membership;
 pub mod messages;
 mod opening;
 pub mod status;

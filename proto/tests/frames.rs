@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use proto::accept::{Door, Services, serve};
 use proto::client::identify;
+use proto::tls::Tls;
 use shared::runtime::{OnExit, Tasks};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -67,7 +68,8 @@ async fn flood(stream: &mut TcpStream, frame: &[u8], most: usize) -> usize {
 }
 
 async fn others_are_served(address: SocketAddr) {
-    let named = tokio::time::timeout(Duration::from_secs(5), identify(&address.into())).await;
+    let named =
+        tokio::time::timeout(Duration::from_secs(5), identify(&address.into(), &Tls::default())).await;
     assert!(named.expect("in time").is_some());
 }
 

@@ -9,6 +9,7 @@ use harness::{Cluster, Peer};
 use proto::RemoteError;
 use proto::client::{CatalogClient, SessionClient};
 use proto::messages::Publish;
+use proto::tls::Tls;
 use shared::collection::{Attributes, Builder, Data, File, Mode, ModifiedAt};
 use shared::model::{ContentRef, Expectation, HostPort, Name, Parts, ReplicationTarget};
 
@@ -175,9 +176,11 @@ fn lie(cluster: &Cluster, liar: &Peer, name: &str, catalog: &[u8]) -> Result<()>
     runtime.block_on(async {
         let member = harness::hello("127.0.0.1:9".parse()?);
         let (publisher, incarnation) = (member.peer, member.incarnation);
-        let session = SessionClient::new(&tracker)?.open(member, None).await;
+        let session = SessionClient::new(&tracker, &Tls::default())?
+            .open(member, None)
+            .await;
         let _session = session.map_err(RemoteError::from)?;
-        let tracker = CatalogClient::new(&tracker)?;
+        let tracker = CatalogClient::new(&tracker, &Tls::default())?;
         let (_, manifest) = tracker.resolve(&ContentRef::Name(Name::new(held)?)).await?;
         let publish = Publish {
             name: Name::new(name)?,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use harness::{Cluster, Crowd, Stopwatch, eventually};
 use proto::client::CatalogClient;
+use proto::tls::Tls;
 use shared::model::{ContentRef, HostPort, Name};
 use tokio::runtime::Runtime;
 
@@ -33,7 +34,7 @@ fn a_thousand_false_holders_do_not_hide_the_honest_one() -> Result<()> {
 
     let tracker: HostPort = cluster.tracker.address().parse()?;
     let manifest = Runtime::new()?.block_on(async {
-        let catalog = CatalogClient::new(&tracker)?;
+        let catalog = CatalogClient::new(&tracker, &Tls::default())?;
         let (_, manifest) = catalog.resolve(&ContentRef::Name(Name::new("data")?)).await?;
         Ok::<_, anyhow::Error>(manifest)
     })?;

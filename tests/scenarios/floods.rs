@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use anyhow::{Context as _, Result};
 use harness::{Cluster, Program, eventually};
 use proto::client::SessionClient;
+use proto::tls::Tls;
 use proto::v1::catalog_client::CatalogClient;
 use proto::{RemoteError, dial, v1};
 use shared::model::{ContentId, FragmentSet, Holding, HostPort, Numbered, Report};
@@ -134,7 +135,9 @@ async fn open_streams(tracker: &HostPort, content: ContentId) -> Result<Streams>
 /// Announces contents that nobody has published until the session ends; returns why it did.
 async fn announce_without_end(tracker: &HostPort) -> Result<String> {
     let hello = harness::hello("127.0.0.1:9".parse()?);
-    let opened = SessionClient::new(tracker)?.open(hello, None).await;
+    let opened = SessionClient::new(tracker, &Tls::default())?
+        .open(hello, None)
+        .await;
     let (_, reports, mut orders) = opened.map_err(RemoteError::from)?;
     let completes_inventory = Report::Announce {
         holdings: Vec::new(),

@@ -7,6 +7,7 @@ use harness::{Cluster, eventually, hello, keepers};
 use proto::client::{CatalogClient, NotWelcome, SessionClient, TransferClient, UpkeepClient};
 use proto::credentials::Credentials;
 use proto::messages::{FromPeer, FromTracker, Publish};
+use proto::tls::Tls;
 use proto::{RemoteError, dial, v1};
 use serde_json::Value;
 use shared::hash::ContentHasher;
@@ -42,7 +43,9 @@ impl Impostor {
     }
 
     async fn hello_with(&self, key: Option<&PeerKey>) -> Result<RemoteError> {
-        let opened = SessionClient::new(&self.tracker)?.open(self.hello()?, key).await;
+        let opened = SessionClient::new(&self.tracker, &Tls::default())?
+            .open(self.hello()?, key)
+            .await;
         match opened.map(drop) {
             Err(NotWelcome::Failed(error)) => Ok(error),
             other => anyhow::bail!("{other:?}"),
@@ -89,14 +92,16 @@ impl Impostor {
             replaces_metadata: false,
             keeps_target: false,
         };
-        let client = CatalogClient::new(&self.tracker)?.speaking_with(Credentials::new(secret));
+        let client =
+            CatalogClient::new(&self.tracker, &Tls::default())?.speaking_with(Credentials::new(secret));
         let bound = client.publish(&publish).await;
         bound.err().context("it was published")
     }
 
     /// Has the peer drop its copy.
     async fn release(&self, secret: Option<SessionSecret>, content: ContentId) -> Result<RemoteError> {
-        let client = UpkeepClient::new(&self.tracker)?.speaking_with(Credentials::new(secret));
+        let client =
+            UpkeepClient::new(&self.tracker, &Tls::default())?.speaking_with(Credentials::new(secret));
         let released = client.release(self.id, RunId::random(), content).await;
         released.err().context("it was released")
     }
@@ -154,7 +159,8 @@ fn an_impostor_is_refused_in_everything_and_harms_nobody() -> Result<()> {
         };
         // The impostor is a member under an id of its own, so with the secret of a session.
         let member = hello("127.0.0.1:9".parse()?);
-        let session = runtime.block_on(SessionClient::new(&tracker)?.open(member, Some(&own)));
+        let session =
+            runtime.block_on(SessionClient::new(&tracker, &Tls::default())?.open(member, Some(&own)));
         let (welcome, _reports, _orders) = session.map_err(RemoteError::from)?;
         let secret = welcome.secret.context("a secret")?;
         let hellos = runtime.block_on(async {
@@ -191,7 +197,9 @@ fn an_impostor_is_refused_in_everything_and_harms_nobody() -> Result<()> {
         // A dispute names no id: whoever sends it, the peer looks at its own copy and keeps a good one.
         let address = cluster.peer(peer).program.address().parse()?;
         let fragment = manifest.index(0).context("a fragment")?;
-        let disputed = runtime.block_on(TransferClient::new(&address)?.dispute(content, fragment));
+        let disputed = runtime.block_on(
+            TransferClient::new(&address, &Tls::default(), PeerId::random())?.dispute(content, fragment),
+        );
         assert_eq!(disputed, Ok(false));
     }
     assert_eq!(seen(&cluster), before);

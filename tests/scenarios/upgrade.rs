@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use harness::{Cluster, eventually};
 use proto::client::{NotWelcome, SessionClient};
+use proto::tls::Tls;
 use serde_json::Value;
 use shared::model::Hello;
 use shared::own_data::KEY_FILE;
@@ -50,7 +51,7 @@ fn a_cluster_goes_on_from_the_data_of_c2d455a() -> Result<()> {
             peer: id_of(cluster.peer(old)).parse()?,
             ..harness::hello("127.0.0.1:9".parse()?)
         };
-        let client = SessionClient::new(&cluster.tracker.address().parse()?)?;
+        let client = SessionClient::new(&cluster.tracker.address().parse()?, &Tls::default())?;
         let refused = runtime.block_on(client.open(older, None)).map(drop);
         let Err(NotWelcome::Failed(error)) = refused else {
             panic!("{refused:?}");

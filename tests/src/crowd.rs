@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use proto::RemoteError;
 use proto::client::SessionClient;
 use proto::messages::FromTracker;
+use proto::tls::Tls;
 use shared::model::{
     Epoch, Hello, Holding, HostPort, Incarnation, Manifest, Numbered, Order, PeerId, Report, RunTraits,
     SampleOutcome,
@@ -44,10 +45,10 @@ impl Crowd {
         let addresses = [silent.local_addr()?, refusing].map(|address| address.to_string());
         let (joined, mut joins) = mpsc::channel(count);
         let guard = runtime.enter();
-        let mut client = SessionClient::new(tracker)?;
+        let mut client = SessionClient::new(tracker, &Tls::default())?;
         for number in 0..count {
             if number.is_multiple_of(SESSIONS_EACH) {
-                client = SessionClient::new(tracker)?;
+                client = SessionClient::new(tracker, &Tls::default())?;
             }
             let address = addresses[number % 2].parse()?;
             let holding = Holding {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use proto::client::SessionClient;
+use proto::tls::Tls;
 use proto::v1;
 use proto::v1::directory_server::{Directory, DirectoryServer};
 use proto::v1::transfer_server::{Transfer, TransferServer};
@@ -57,7 +58,7 @@ pub fn run(words: &[String]) -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let client = SessionClient::new(&tracker.parse()?)?;
+        let client = SessionClient::new(&tracker.parse()?, &Tls::default())?;
         let listener = TcpListener::bind((host.as_str(), 0)).await?;
         let mut hello = hello(listener.local_addr()?.to_string().parse()?);
         hello.peer = id;

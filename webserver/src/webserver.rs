@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use proto::accept::{self, Door, Services};
 use proto::client::{Program, identify};
 use proto::listen::{self, ListenError};
+use proto::tls::Tls;
 use shared::model::HostPort;
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
@@ -78,7 +79,8 @@ impl Coded for StartError {
 /// # Errors
 /// [`StartError::NotATracker`].
 pub async fn refuse_other_programs(trackers: &[HostPort]) -> Result<(), StartError> {
-    let programs = join_all(trackers.iter().map(identify)).await;
+    let tls = Tls::default();
+    let programs = join_all(trackers.iter().map(|tracker| identify(tracker, &tls))).await;
     for (address, program) in trackers.iter().zip(programs) {
         match program {
             None | Some(Program::Tracker) => {}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
+use proto::tls::Tls;
 use shared::model::{ByteRate, ContentId, FaultKind, HostPort, PeerId, Source, SourceFault, Zone};
 use shared::runtime::{Clock, Tasks};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -32,14 +33,24 @@ pub trait FindSources: Send + Sync + 'static {
     fn report_received(&self, _content: ContentId, _from: PeerId) {}
 }
 
+/// The peer that fetches.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// Its id: it is never a source of its own.
+    pub id: PeerId,
+    /// Its failure domain: sources in the one that it is in when a fetch begins are preferred.
+    pub zone: watch::Receiver<Option<Zone>>,
+    /// Security of its connections.
+    pub tls: Tls,
+}
+
 /// Everything that is shared by the jobs of one fetcher.
 pub(super) struct Context {
     pub(super) store: Arc<dyn FragmentStore>,
     pub(super) finder: Arc<dyn FindSources>,
     pub(super) tasks: Tasks,
     pub(super) clock: Clock,
-    pub(super) own: PeerId,
-    pub(super) zone: watch::Receiver<Option<Zone>>,
+    pub(super) own: Own,
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
     pub(super) limiter: Limiter,
@@ -59,8 +70,7 @@ impl Context {
         finder: Arc<dyn FindSources>,
         tasks: Tasks,
         clock: Clock,
-        own: PeerId,
-        zone: watch::Receiver<Option<Zone>>,
+        own: Own,
         limits: Limits,
     ) -> Self {
         Self {
@@ -70,7 +80,6 @@ impl Context {
             limiter: Limiter::unlimited(clock.clone()),
             clock,
             own,
-            zone,
             limits,
             counters: Counters::new(),
             source_faults: Mutex::default(),

@@ -91,13 +91,13 @@ impl Driver {
     pub(super) fn new(context: Arc<Context>, entry: Entry, first: Caller) -> Self {
         let Entry { manifest, held, .. } = entry;
         let (limits, now) = (context.limits, context.clock.now());
-        let zone = context.zone.borrow().clone();
+        let zone = context.own.zone.borrow().clone();
         let bounds = limits.bounds(manifest.fragment_length());
         let (reports, inbox) = mpsc::channel(REPORTS);
         let mut session = Self {
-            scheduler: Scheduler::new(context.own, held.clone(), bounds, rand::random()),
+            scheduler: Scheduler::new(context.own.id, held.clone(), bounds, rand::random()),
             callers: Callers::new(manifest.clone()),
-            sources: Sources::new(context.own, zone, limits),
+            sources: Sources::new(context.own.id, zone, limits, context.own.tls.clone()),
             commits: Commits::new(now, limits.commit_bytes, limits.commit_interval),
             held,
             committing: Committing::default(),

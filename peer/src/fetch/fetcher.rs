@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use shared::model::{ContentId, FetchStanding, FragmentSet, Manifest, PeerId, Source, SourceFault, Zone};
+use shared::model::{ContentId, FetchStanding, FragmentSet, Manifest, Source, SourceFault};
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::arrivals::Arrivals;
 use super::callers::{Call, Caller};
-use super::context::{Context, FindSources};
+use super::context::{Context, FindSources, Own};
 use super::counters::{Counters, Received};
 use super::driver::Driver;
 use super::error::FetchError;
@@ -42,7 +42,7 @@ pub struct Fetcher {
 impl std::fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Fetcher")
-            .field("own", &self.context.own)
+            .field("own", &self.context.own.id)
             .field("limits", &self.context.limits)
             .finish_non_exhaustive()
     }
@@ -50,20 +50,18 @@ impl std::fmt::Debug for Fetcher {
 
 impl Fetcher {
     /// Makes a fetcher that writes to `store` what it gets from hinted sources and from those that `finder`
-    /// knows. `own` is this peer, which is never a source of its own. Sources in the `zone` in which the peer
-    /// is when a fetch begins are preferred.
+    /// knows.
     #[must_use]
     pub fn new(
         store: Arc<dyn FragmentStore>,
         finder: Arc<dyn FindSources>,
         tasks: Tasks,
         clock: Clock,
-        own: PeerId,
-        zone: watch::Receiver<Option<Zone>>,
+        own: Own,
         limits: Limits,
     ) -> Self {
         Self {
-            context: Arc::new(Context::new(store, finder, tasks, clock, own, zone, limits)),
+            context: Arc::new(Context::new(store, finder, tasks, clock, own, limits)),
             next_caller: Arc::default(),
         }
     }

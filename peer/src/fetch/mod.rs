@@ -37,7 +37,7 @@ mod speeds;
 mod track_records;
 
 pub use arrivals::{Arrivals, Passing};
-pub use context::FindSources;
+pub use context::{FindSources, Own};
 pub use counters::{Counters, Upload};
 pub use error::FetchError;
 pub use fetcher::Fetcher;

@@ -4,23 +4,24 @@ use std::time::Duration;
 
 use proto::client::TransferClient;
 use proto::messages::{Chunk, Fetch, FetchRange};
+use proto::tls::Tls;
 use shared::hash::{FragmentProof, ProofError};
-use shared::model::{BLOCK_LENGTH, HostPort, Sample, SampleOutcome};
+use shared::model::{BLOCK_LENGTH, Sample, SampleOutcome, Source};
 use shared::{Coded as _, ErrorCode};
 
 /// The longest wait for a block, the connection included.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Reads a sample from a holder. A holder that sends wrong bytes is told, so that it can look at its copy.
-pub async fn read_sample(holder: &HostPort, sample: &Sample) -> SampleOutcome {
-    match tokio::time::timeout(PATIENCE, read(holder, sample)).await {
+pub async fn read_sample(tls: &Tls, holder: &Source, sample: &Sample) -> SampleOutcome {
+    match tokio::time::timeout(PATIENCE, read(tls, holder, sample)).await {
         Ok(outcome) => outcome,
         Err(_) => SampleOutcome::Unreached("nothing came in time".to_owned()),
     }
 }
 
-async fn read(holder: &HostPort, sample: &Sample) -> SampleOutcome {
-    let client = match TransferClient::new(holder) {
+async fn read(tls: &Tls, holder: &Source, sample: &Sample) -> SampleOutcome {
+    let client = match TransferClient::new(&holder.address, tls, holder.peer) {
         Ok(client) => client,
         Err(error) => return SampleOutcome::Unreached(error.to_string()),
     };
@@ -79,6 +80,7 @@ fn failed(code: ErrorCode, reason: String) -> SampleOutcome {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use proto::tls::Tls;
     use shared::hash::{ContentHasher, leaves};
     use shared::model::FragmentLength;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::client::TransferClient;
+use proto::tls::Tls;
 use shared::model::{FetchSource, FetchSourceState, HostPort, PeerId, Source, Timestamp, Waiting, Zone};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -83,6 +84,7 @@ struct Unreached {
 #[derive(Debug)]
 pub(super) struct Sources {
     limits: Limits,
+    tls: Tls,
     own: PeerId,
     zone: Option<Zone>,
     candidates: Candidates,
@@ -100,10 +102,11 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    pub(super) fn new(own: PeerId, zone: Option<Zone>, limits: Limits) -> Self {
+    pub(super) fn new(own: PeerId, zone: Option<Zone>, limits: Limits, tls: Tls) -> Self {
         let (connected, tried, given) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         Self {
             limits,
+            tls,
             own,
             zone,
             candidates: Candidates::default(),
@@ -137,7 +140,7 @@ impl Sources {
         while let Some((source, class)) = self.next(now, records, |peer, class| {
             (again || class != Class::PutOff) && !undialable.contains(&peer) && !refused(peer)
         }) {
-            let client = match TransferClient::new(&source.address) {
+            let client = match TransferClient::new(&source.address, &self.tls, source.peer) {
                 Ok(client) => client,
                 Err(error) => {
                     debug!(peer = %source.peer, %error, "cannot dial a source");
@@ -492,7 +495,7 @@ mod tests {
             ..Limits::default()
         };
         let zone = source(0, zone, SourceRank::Holder).zone;
-        Sources::new(peer(0), zone, limits)
+        Sources::new(peer(0), zone, limits, Tls::default())
     }
 
     fn add(sources: &mut Sources, offered: Vec<Source>) -> Vec<(PeerId, Connected)> {

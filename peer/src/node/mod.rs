@@ -20,6 +20,7 @@ use std::time::Duration;
 use proto::accept::{self, Door, Services};
 use proto::listen::ListenError;
 use proto::messages::control::EntryPoint;
+use proto::tls::Tls;
 use shared::model::{ContentId, HostPort, NetworkId};
 use shared::refusal::{of_place, remedy};
 use shared::runtime::{Clock, OnExit, Tasks};
@@ -36,7 +37,7 @@ pub use settings::{Adjustable, NodeSettings, RateLimit};
 use listening::Listening;
 
 use crate::blocking::try_blocking;
-use crate::fetch::{Fetcher, Limits};
+use crate::fetch::{Fetcher, Limits, Own};
 use crate::identity::{self, Identity, RebuiltNode, Renewed};
 use crate::operations::outputs::Outputs;
 use crate::operations::{Node, passing};
@@ -191,24 +192,22 @@ impl NodeHandle {
             return Err(NodeError::Wildcard(config.host));
         }
         let clock = Clock::system();
+        let tls = Tls::off(clock.clone());
         let zone = watch::Sender::new(config.settings.zone.clone());
         let sources = TrackerSources::new(identity.peer());
-        let fetcher = Fetcher::new(
-            store.clone(),
-            Arc::new(sources.clone()),
-            tasks.clone(),
-            clock.clone(),
-            identity.peer(),
-            zone.subscribe(),
-            Limits::within(config.settings.memory.for_fetches()),
-        );
-        fetcher.limiter().set(config.settings.download_limit);
+        let own = Own {
+            id: identity.peer(),
+            zone: zone.subscribe(),
+            tls: tls.clone(),
+        };
+        let fetcher = fetcher(&config.settings, store.clone(), &sources, &tasks, &clock, own);
         let (reporter, reports) = mpsc::channel(REPORTS);
         let assignments = Assignments::start(&store, &identity, &fetcher, &clock, &tasks, reporter.clone());
         let dialled = || listening.dialled().into();
         let advertised = config.advertise.clone().unwrap_or_else(dialled);
         let deps = SessionDeps {
             identity: Arc::clone(&identity),
+            tls,
             address: advertised.clone(),
             zone: zone.subscribe(),
             store: store.clone(),
@@ -322,6 +321,24 @@ async fn open(config: &NodeConfig) -> Result<(Arc<DiskStore>, Arc<Identity>), No
         path: config.data_dir.clone(),
         source,
     })
+}
+
+/// Fetches from the sources that are found, within limits.
+fn fetcher(
+    settings: &NodeSettings,
+    store: Arc<DiskStore>,
+    sources: &TrackerSources,
+    tasks: &Tasks,
+    clock: &Clock,
+    own: Own,
+) -> Fetcher {
+    let (finder, limits) = (
+        Arc::new(sources.clone()),
+        Limits::within(settings.memory.for_fetches()),
+    );
+    let fetcher = Fetcher::new(store, finder, tasks.clone(), clock.clone(), own, limits);
+    fetcher.limiter().set(settings.download_limit);
+    fetcher
 }
 
 /// Serves what the store holds and what the fetcher is receiving, within limits.

@@ -11,6 +11,7 @@ use proto::client::{CatalogClient, NotWelcome, Orders, SessionClient, UpkeepClie
 use proto::credentials::Credentials;
 use proto::messages::FromTracker;
 use proto::messages::control::{EntryPoint, SessionStatus};
+use proto::tls::Tls;
 use shared::ErrorCode;
 use shared::model::{
     ContentId, DialFailure, Epoch, Hello, HostPort, NetworkDefaults, NetworkId, Numbered, Order, Report,
@@ -54,6 +55,8 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SessionDeps {
     /// The id of this peer and its counters.
     pub identity: Arc<Identity>,
+    /// Security of its connections.
+    pub tls: Tls,
     /// Where other peers dial it.
     pub address: HostPort,
     /// Its failure domain; a change is told by registering anew.
@@ -297,7 +300,7 @@ impl Driver {
             let found = tokio::select! {
                 () = stop.cancelled() => return Ok(Ended::Stopping),
                 _ = self.wishes.changed() => return Ok(Ended::Anew),
-                found = entrance::find(&way) => found,
+                found = entrance::find(&way, &self.deps.tls) => found,
             };
             let outcome = match found {
                 Ok(tracker) => {
@@ -320,7 +323,7 @@ impl Driver {
                     match outcome {
                         Err(error) if !*was_welcomed => {
                             let error = entrance::named(error, tracker, &format!("tracker {tracker}"));
-                            Err(entrance::explained(&way, error).await)
+                            Err(entrance::explained(&way, error, &self.deps.tls).await)
                         }
                         outcome => outcome,
                     }
@@ -433,7 +436,7 @@ impl Driver {
         match output {
             Output::LookUp(look_up) => return self.look_up(look_up).await.map(Some),
             Output::Hello(hello) => {
-                let client = SessionClient::new(&attempt.tracker.tracker)?;
+                let client = SessionClient::new(&attempt.tracker.tracker, &self.deps.tls)?;
                 let key = Arc::clone(self.deps.identity.key());
                 *wire = Wire::Opening(Box::pin(async move { client.open(*hello, Some(&key)).await }));
             }
@@ -508,8 +511,8 @@ impl Driver {
         self.connection.send_replace(Some(Connection {
             network: self.deps.identity.network(),
             epoch,
-            catalog: CatalogClient::new(&tracker)?.speaking_with(attempt.credentials),
-            upkeep: UpkeepClient::new(&tracker)?.speaking_with(attempt.credentials),
+            catalog: CatalogClient::new(&tracker, &self.deps.tls)?.speaking_with(attempt.credentials),
+            upkeep: UpkeepClient::new(&tracker, &self.deps.tls)?.speaking_with(attempt.credentials),
             visitor_host: attempt.visitor_host,
             tracker: tracker.clone(),
         }));
@@ -572,7 +575,7 @@ impl Driver {
                 holder,
                 sample,
                 ..
-            } => self.samples.check(check, holder.address, sample),
+            } => self.samples.check(check, holder, sample),
             Order::Remember(mark) => {
                 let identity = Arc::clone(&self.deps.identity);
                 if let Err(error) = try_blocking(move || identity.remember(mark)).await {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use proto::RemoteError;
 use proto::client::{DirectoryClient, Gateways, Program, TrackerEntry, misdirected};
 use proto::messages::control::EntryPoint;
+use proto::tls::Tls;
 use serde::{Deserialize, Serialize};
 use shared::model::{HostPort, NetworkId};
 use shared::{ErrorCode, data_files};
@@ -125,11 +126,11 @@ impl Known {
 ///
 /// # Errors
 /// When the address does not answer, belongs to another program, or knows no tracker.
-pub(super) async fn find(way: &EntryPoint) -> Result<Found, RemoteError> {
-    let found = ask(way).await;
+pub(super) async fn find(way: &EntryPoint, tls: &Tls) -> Result<Found, RemoteError> {
+    let found = ask(way, tls).await;
     // Webservers and peers answer the same question; only a webserver is worth remembering as one.
     match way {
-        EntryPoint::Webserver(_) | EntryPoint::Peer(_) => match misdirected(way).await {
+        EntryPoint::Webserver(_) | EntryPoint::Peer(_) => match misdirected(way, tls).await {
             Some(program) => Err(wrong_program(way, program)),
             None => found,
         },
@@ -138,8 +139,8 @@ pub(super) async fn find(way: &EntryPoint) -> Result<Found, RemoteError> {
 }
 
 /// Returns the failure of a session, or that of its way when another program answers there.
-pub(super) async fn explained(way: &EntryPoint, failure: RemoteError) -> RemoteError {
-    match misdirected(way).await {
+pub(super) async fn explained(way: &EntryPoint, failure: RemoteError, tls: &Tls) -> RemoteError {
+    match misdirected(way, tls).await {
         Some(program) => wrong_program(way, program),
         None => failure,
     }
@@ -163,21 +164,21 @@ fn wrong_program(way: &EntryPoint, found: Program) -> RemoteError {
     RemoteError::new(ErrorCode::InvalidArgument, text)
 }
 
-async fn ask(way: &EntryPoint) -> Result<Found, RemoteError> {
+async fn ask(way: &EntryPoint, tls: &Tls) -> Result<Found, RemoteError> {
     match way {
         EntryPoint::Tracker(tracker) => Ok(Found {
             tracker: tracker.clone(),
             webserver: None,
             others: None,
         }),
-        EntryPoint::Webserver(webserver) => ask_webserver(webserver).await,
+        EntryPoint::Webserver(webserver) => ask_webserver(webserver, tls).await,
         EntryPoint::Peer(peer) => {
-            let asked = DirectoryClient::of_peer(peer)?.gateways().await;
+            let asked = DirectoryClient::of_peer(peer, tls)?.gateways().await;
             let asked = asked.map_err(|error| named(error, peer, &format!("peer {peer}")))?;
             let gateways = seen_from(peer, asked);
             // The webserver knows best which trackers are live now.
             if let Some(webserver) = &gateways.webserver
-                && let Ok(found) = ask_webserver(webserver).await
+                && let Ok(found) = ask_webserver(webserver, tls).await
             {
                 return Ok(found);
             }
@@ -191,8 +192,8 @@ async fn ask(way: &EntryPoint) -> Result<Found, RemoteError> {
     }
 }
 
-async fn ask_webserver(webserver: &HostPort) -> Result<Found, RemoteError> {
-    let asked = DirectoryClient::of_webserver(webserver)?.gateways().await;
+async fn ask_webserver(webserver: &HostPort, tls: &Tls) -> Result<Found, RemoteError> {
+    let asked = DirectoryClient::of_webserver(webserver, tls)?.gateways().await;
     let mut gateways = asked.map_err(|error| named(error, webserver, &format!("webserver {webserver}")))?;
     gateways.webserver = Some(webserver.clone());
     first(&gateways, true).ok_or_else(|| {
@@ -221,12 +222,7 @@ fn first(gateways: &Gateways, must_be_live: bool) -> Option<Found> {
 
 /// Translates addresses of loopback that a peer on another machine tells: it means its own machine.
 fn seen_from(peer: &HostPort, mut gateways: Gateways) -> Gateways {
-    let seen = |address: &HostPort| {
-        if !address.is_loopback() || peer.is_loopback() {
-            return address.clone();
-        }
-        peer.on_port(address.port())
-    };
+    let seen = |address: &HostPort| address.seen_from(peer);
     for tracker in &mut gateways.trackers {
         tracker.address = seen(&tracker.address);
     }

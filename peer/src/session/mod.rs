@@ -127,8 +127,13 @@ impl Network {
         let protected = Protected::default();
         let (reports, deliveries) = (deps.reporter.clone(), Deliveries::default());
         let driver = driver::Driver {
-            probes: Probes::new(reports.clone(), tasks.clone()),
-            samples: Samples::new(reports.clone(), Arc::clone(&deps.store), tasks.clone()),
+            probes: Probes::new(deps.tls.clone(), reports.clone(), tasks.clone()),
+            samples: Samples::new(
+                deps.tls.clone(),
+                reports.clone(),
+                Arc::clone(&deps.store),
+                tasks.clone(),
+            ),
             deliveries: deliveries.clone(),
             was_refused: false,
             deps,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proto::client::DirectoryClient;
 use proto::dial;
+use proto::tls::Tls;
 use shared::model::{HostPort, Report};
 use shared::runtime::{OnExit, Tasks};
 use tokio::sync::{Semaphore, mpsc};
@@ -16,15 +17,17 @@ const AT_ONCE: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Probes {
     slots: Arc<Semaphore>,
+    tls: Tls,
     reports: mpsc::Sender<Report>,
     tasks: Tasks,
 }
 
 impl Probes {
     /// Makes a dialler that puts its results into `reports`.
-    pub(super) fn new(reports: mpsc::Sender<Report>, tasks: Tasks) -> Self {
+    pub(super) fn new(tls: Tls, reports: mpsc::Sender<Report>, tasks: Tasks) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(AT_ONCE)),
+            tls,
             reports,
             tasks,
         }
@@ -35,9 +38,9 @@ impl Probes {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             return;
         };
-        let reports = self.reports.clone();
+        let (tls, reports) = (self.tls.clone(), self.reports.clone());
         self.tasks.spawn("probe", OnExit::Continue, async move {
-            let outcome = DirectoryClient::answers_at(&address).await;
+            let outcome = DirectoryClient::answers_at(&address, &tls).await;
             debug!(%address, ?outcome, "dialled a peer for the tracker");
             let outcome = outcome.map_err(|error| dial::cause(&error));
             // Without a session by then, the tracker asks another peer.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
+use proto::tls::Tls;
 use rand::seq::IteratorRandom as _;
-use shared::model::{HostPort, Order, PeerId, Received, Remaining, Report, Sample, SampleOutcome};
+use shared::model::{Order, Received, Remaining, Report, Sample, SampleOutcome, Source};
 use shared::runtime::{OnExit, Tasks};
 use store::FragmentStore;
 use tokio::sync::{Semaphore, mpsc};
@@ -26,6 +27,7 @@ const DELIVERIES: usize = 4_096;
 #[derive(Clone, Debug)]
 pub(super) struct Samples {
     slots: Arc<Semaphore>,
+    tls: Tls,
     reports: mpsc::Sender<Report>,
     store: Arc<dyn FragmentStore>,
     tasks: Tasks,
@@ -33,9 +35,15 @@ pub(super) struct Samples {
 
 impl Samples {
     /// Makes a reader that puts what it finds for the tracker into `reports`.
-    pub(super) fn new(reports: mpsc::Sender<Report>, store: Arc<dyn FragmentStore>, tasks: Tasks) -> Self {
+    pub(super) fn new(
+        tls: Tls,
+        reports: mpsc::Sender<Report>,
+        store: Arc<dyn FragmentStore>,
+        tasks: Tasks,
+    ) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(AT_ONCE)),
+            tls,
             reports,
             store,
             tasks,
@@ -43,14 +51,14 @@ impl Samples {
     }
 
     /// Begins to read a sample. Without a free slot nothing happens: the tracker asks another peer.
-    pub(super) fn check(&self, check: u64, holder: HostPort, sample: Sample) {
+    pub(super) fn check(&self, check: u64, holder: Source, sample: Sample) {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             return;
         };
-        let reports = self.reports.clone();
+        let (tls, reports) = (self.tls.clone(), self.reports.clone());
         self.tasks.spawn("check", OnExit::Continue, async move {
-            let outcome = read_sample(&holder, &sample).await;
-            debug!(%holder, content = %sample.content().short(), ?outcome, "looked at a copy for the tracker");
+            let outcome = read_sample(&tls, &holder, &sample).await;
+            debug!(holder = %holder.address, content = %sample.content().short(), ?outcome, "looked at a copy for the tracker");
             // Without a session by then, the tracker asks another peer.
             drop(reports.send(Report::Checked { check, outcome }).await);
             drop(slot);
@@ -66,7 +74,7 @@ impl Samples {
             return;
         };
         let (content, remaining) = (*content, remaining.clone());
-        let (slots, store) = (Arc::clone(&self.slots), Arc::clone(&self.store));
+        let (slots, store, tls) = (Arc::clone(&self.slots), Arc::clone(&self.store), self.tls.clone());
         self.tasks.spawn("look", OnExit::Continue, async move {
             // A wait for others to end: each takes a few seconds at most.
             let slot = slots.acquire().await;
@@ -75,9 +83,10 @@ impl Samples {
                 entry.map(|entry| choose(&entry.held, &entry.manifest, &remaining))
             });
             let chosen = chosen.await.ok().flatten().unwrap_or_default();
-            let reading = chosen
-                .into_iter()
-                .map(|(peer, address, sample)| async move { (peer, read_sample(&address, &sample).await) });
+            let tls = &tls;
+            let reading = chosen.into_iter().map(|(holder, sample)| async move {
+                (holder.peer, read_sample(tls, &holder, &sample).await)
+            });
             let read = join_all(reading).await.into_iter();
             let unread = read
                 .filter(|(_, outcome)| *outcome != SampleOutcome::Proved)
@@ -93,7 +102,7 @@ fn choose(
     held: &shared::model::FragmentSet,
     manifest: &shared::model::Manifest,
     remaining: &[Remaining],
-) -> Vec<(PeerId, HostPort, Sample)> {
+) -> Vec<(Source, Sample)> {
     let mut rng = rand::rng();
     let of = remaining.iter().filter_map(|copy| {
         let mut common = copy.fragments.clone();
@@ -103,7 +112,7 @@ fn choose(
         common.intersect_with(held);
         let fragment = common.iter().choose(&mut rng)?;
         let sample = Sample::of(manifest, fragment, rand::random());
-        Some((copy.holder.peer, copy.holder.address.clone(), sample))
+        Some((copy.holder.clone(), sample))
     });
     of.collect()
 }

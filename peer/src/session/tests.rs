@@ -8,6 +8,7 @@ use futures_util::Stream;
 use proto::accept::{Door, Services, serve};
 use proto::messages::control::EntryPoint;
 use proto::messages::{FromPeer, FromTracker};
+use proto::tls::Tls;
 use proto::v1;
 use proto::v1::session_server::{Session, SessionServer};
 use shared::model::{
@@ -21,7 +22,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Acquaintances, Network, SessionDeps};
-use crate::fetch::{Arrivals, Fetcher, Limits};
+use crate::fetch::{Arrivals, Fetcher, Limits, Own};
 use crate::identity::Identity;
 use crate::orders::Assignments;
 use crate::tests::neighbour::Known;
@@ -82,8 +83,11 @@ impl Welcomed {
             Arc::new(Known(Vec::new())),
             tasks.clone(),
             Clock::system(),
-            identity.peer(),
-            watch::Sender::default().subscribe(),
+            Own {
+                id: identity.peer(),
+                zone: watch::Sender::default().subscribe(),
+                tls: Tls::default(),
+            },
             Limits::default(),
         );
         let stopped = Tasks::new();
@@ -92,6 +96,7 @@ impl Welcomed {
         let clock = Clock::system();
         let assignments = Assignments::start(&disk, &identity, &fetcher, &clock, &stopped, reporter.clone());
         let deps = SessionDeps {
+            tls: Tls::default(),
             identity,
             address: tracker.clone(),
             zone: watch::Sender::default().subscribe(),

@@ -9,6 +9,7 @@ use proto::RemoteError;
 use proto::client::{ControlClient, Program, identify};
 use proto::listen::has_address;
 use proto::messages::control::{EntryPoint, SessionStatus, Status};
+use proto::tls::Tls;
 use shared::model::HostPort;
 use shared::runtime::Tasks;
 use shared::{Coded as _, ErrorCode};
@@ -128,7 +129,7 @@ pub async fn cannot_enter(entry: &EntryPoint, error: &RemoteError) -> Failure {
 /// Returns the failure of an entry point at whose address another program answers; none if the right one
 /// does, or nothing.
 pub async fn misdirected(entry: &EntryPoint) -> Option<Failure> {
-    let found = proto::client::misdirected(entry).await?;
+    let found = proto::client::misdirected(entry, &Tls::default()).await?;
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) = entry;
     let why = match found {
         Program::Tracker => words::that_is_a_tracker(address),
@@ -257,12 +258,12 @@ async fn reach(address: &HostPort, token: Option<&str>) -> Result<Attached, Fail
     let answered = match tokio::time::timeout(SILENCE, client.status()).await {
         Ok(answered) => answered,
         // It may be a peer that is very busy.
-        Err(_) if identify(address).await == Some(Program::Peer) => client.status().await,
+        Err(_) if identify(address, &Tls::default()).await == Some(Program::Peer) => client.status().await,
         Err(_) => return Err(silent(address)),
     };
     match answered {
         Ok(status) => Ok(Attached { client, status }),
-        Err(error) => Err(match identify(address).await {
+        Err(error) => Err(match identify(address, &Tls::default()).await {
             Some(found) if found != Program::Peer => no_node(address, found),
             // It runs, and says what is wrong with it.
             _ if error.code() == ErrorCode::Unimplemented => {

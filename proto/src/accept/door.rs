@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use shared::runtime::{Clock, raise_open_files};
+use shared::runtime::raise_open_files;
+use shared::security::Role;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::Ends;
+use super::guard::{Gatekeeper, Guard, Nobody};
 use super::places::{Admission, Bounds, Caller, PlaceId, Places};
 use crate::tls::Tls;
 
@@ -29,7 +31,7 @@ const HANDSHAKES: usize = 256;
 pub struct Door {
     connections: Room,
     handshakes: Room,
-    tls: Tls,
+    guard: Guard,
 }
 
 /// Places of one kind.
@@ -65,18 +67,44 @@ impl Door {
         Self {
             connections: Room::new("connection", bounds),
             handshakes: Room::new("handshake", Bounds::of(HANDSHAKES)),
-            tls: Tls::off(Clock::following()),
+            guard: Guard {
+                program: None,
+                tls: Tls::default(),
+                keeper: Arc::new(Nobody),
+            },
         }
     }
 
     /// Secures the connections that come through the door, as the handle says when they come.
     #[must_use]
     pub fn secured(self, tls: Tls) -> Self {
-        Self { tls, ..self }
+        let guard = Guard { tls, ..self.guard };
+        Self { guard, ..self }
+    }
+
+    /// Has the requests to this program judged, in the mode of the network.
+    #[must_use]
+    pub fn guarded(self, program: Role) -> Self {
+        let guard = Guard {
+            program: Some(program),
+            ..self.guard
+        };
+        Self { guard, ..self }
+    }
+
+    /// Lets a part of the program that knows tokens say what they give, and hear of denials.
+    #[must_use]
+    pub fn kept_by(self, keeper: Arc<dyn Gatekeeper>) -> Self {
+        let guard = Guard { keeper, ..self.guard };
+        Self { guard, ..self }
+    }
+
+    pub(super) fn guard(&self) -> Guard {
+        self.guard.clone()
     }
 
     pub(super) fn tls(&self) -> &Tls {
-        &self.tls
+        &self.guard.tls
     }
 
     /// Places of connections that are being secured; each has one among all connections as well.

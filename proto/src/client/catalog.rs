@@ -13,6 +13,7 @@ use super::{Incoming, Patience, Remote, begun, unary};
 use crate::credentials::Credentials;
 use crate::messages::types::content_id;
 use crate::messages::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove, Rename, publication};
+use crate::tls::Tls;
 use crate::v1::catalog_client::CatalogClient as Generated;
 use crate::{RemoteError, dial, v1};
 
@@ -32,9 +33,9 @@ impl CatalogClient {
     ///
     /// # Errors
     /// When the address cannot be dialled.
-    pub fn new(tracker: &HostPort) -> Result<Self, RemoteError> {
+    pub fn new(tracker: &HostPort, tls: &Tls) -> Result<Self, RemoteError> {
         Ok(Self {
-            inner: Generated::new(dial::channel(tracker)?),
+            inner: Generated::new(dial::secured(tracker, tls, dial::TRACKER)?),
             remote: Remote::new("the tracker", tracker),
             credentials: Credentials::default(),
         })

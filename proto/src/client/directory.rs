@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use shared::ErrorCode;
 use shared::model::{Answer, HostPort, PeerId};
+use shared::security::Role;
 use tonic::transport::Channel;
 
 use super::{Patience, Remote, unary};
+use crate::dial::Entrance;
 use crate::messages::Invalid;
 use crate::messages::types::peer_id;
+use crate::tls::Tls;
 use crate::v1::directory_client::DirectoryClient as Generated;
 use crate::{RemoteError, dial, v1};
 
@@ -49,20 +52,29 @@ impl DirectoryClient {
     ///
     /// # Errors
     /// When the address cannot be dialled.
-    pub fn of_webserver(address: &HostPort) -> Result<Self, RemoteError> {
-        Self::new("the webserver", address)
+    pub fn of_webserver(address: &HostPort, tls: &Tls) -> Result<Self, RemoteError> {
+        Self::new("the webserver", address, tls, Role::Webserver)
     }
 
     /// Makes a client of a peer that dials on first use.
     ///
     /// # Errors
     /// When the address cannot be dialled.
-    pub fn of_peer(address: &HostPort) -> Result<Self, RemoteError> {
-        Self::new("the peer", address)
+    pub fn of_peer(address: &HostPort, tls: &Tls) -> Result<Self, RemoteError> {
+        Self::new("the peer", address, tls, Role::Peer)
     }
 
-    fn new(program: &'static str, address: &HostPort) -> Result<Self, RemoteError> {
-        let channel = dial::channel(address)?;
+    /// Makes a client of a machine that has not joined yet.
+    #[must_use]
+    pub fn entering(entrance: &Entrance, address: &HostPort) -> Self {
+        Self(
+            Generated::new(entrance.channel()),
+            Remote::new("the program", address),
+        )
+    }
+
+    fn new(program: &'static str, address: &HostPort, tls: &Tls, role: Role) -> Result<Self, RemoteError> {
+        let channel = dial::secured(address, tls, dial::Server::Any(role))?;
         Ok(Self(Generated::new(channel), Remote::new(program, address)))
     }
 
@@ -70,8 +82,8 @@ impl DirectoryClient {
     ///
     /// # Errors
     /// When nobody does within `PROBE_TIMEOUT`.
-    pub async fn answers_at(address: &HostPort) -> Result<Answer, RemoteError> {
-        let client = Self::of_peer(address)?;
+    pub async fn answers_at(address: &HostPort, tls: &Tls) -> Result<Answer, RemoteError> {
+        let client = Self::of_peer(address, tls)?;
         let answered = tokio::time::timeout(PROBE_TIMEOUT, client.gateways()).await;
         let answered = answered.map_err(|_| {
             let within = shared::model::format_duration(PROBE_TIMEOUT);

@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use shared::model::HostPort;
+use shared::security::Role;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::dial;
 use crate::messages::control::EntryPoint;
+use crate::tls::Tls;
 use crate::v1::catalog_server::SERVICE_NAME as CATALOG;
 use crate::v1::directory_server::SERVICE_NAME as DIRECTORY;
 use crate::v1::transfer_server::SERVICE_NAME as TRANSFER;
@@ -35,7 +37,7 @@ pub enum Program {
     Peer,
     /// It is none of the system's, and speaks HTTP.
     Http,
-    /// It is none of the system's, and speaks TLS.
+    /// It speaks TLS: it is none of the system's, or of a secured network that this program has not joined.
     Tls,
     /// It is none of the system's, and speaks something else.
     Other,
@@ -48,7 +50,7 @@ impl fmt::Display for Program {
             Self::Webserver => "a webserver",
             Self::Peer => "a peer",
             Self::Http => "another program that speaks HTTP",
-            Self::Tls => "another program that speaks TLS",
+            Self::Tls => "a program that speaks TLS (a secured network is entered with a join line)",
             Self::Other => "another program",
         })
     }
@@ -79,7 +81,13 @@ impl Program {
 
 /// Asks which program answers at an address: ours by the services that they report, others by the first bytes
 /// that they say. None when nothing answers in time, or says nothing.
-pub async fn identify(address: &HostPort) -> Option<Program> {
+pub async fn identify(address: &HostPort, tls: &Tls) -> Option<Program> {
+    if tls.is_on() {
+        let asked = tokio::time::timeout(DEADLINE, ask_members(address, tls));
+        if let Ok(Some(program)) = asked.await {
+            return Some(program);
+        }
+    }
     let health = || tokio::time::timeout(DEADLINE, ask_health(address));
     match health().await.ok()? {
         Answer::Is(program) => Some(program),
@@ -94,6 +102,22 @@ pub async fn identify(address: &HostPort) -> Option<Program> {
             }
         }
     }
+}
+
+/// Asks for each of the members of the own network that could be there.
+async fn ask_members(address: &HostPort, tls: &Tls) -> Option<Program> {
+    for (role, program) in [
+        (Role::Tracker, Program::Tracker),
+        (Role::Peer, Program::Peer),
+        (Role::Webserver, Program::Webserver),
+    ] {
+        let channel = dial::secured(address, tls, dial::Server::Any(role)).ok()?;
+        let request = HealthCheckRequest::default();
+        if HealthClient::new(channel).check(request).await.is_ok() {
+            return Some(program);
+        }
+    }
+    None
 }
 
 /// An answer to the question of health.
@@ -151,9 +175,9 @@ async fn ask_stranger(address: &HostPort) -> Option<Program> {
 
 /// Returns the program that answers at the address of an entry point, if it is another one than the entry
 /// point means.
-pub async fn misdirected(entry: &EntryPoint) -> Option<Program> {
+pub async fn misdirected(entry: &EntryPoint, tls: &Tls) -> Option<Program> {
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) = entry;
-    let found = identify(address).await?;
+    let found = identify(address, tls).await?;
     (found != Program::meant_by(entry)).then_some(found)
 }
 
@@ -183,16 +207,16 @@ mod tests {
     #[tokio::test]
     async fn programs_of_others_are_named_by_what_they_speak() {
         let web = speaker(b'G', b"HTTP/1.1 200 OK\r\n\r\n").await;
-        assert_eq!(identify(&web).await, Some(Program::Http));
+        assert_eq!(identify(&web, &Tls::default()).await, Some(Program::Http));
         let alert = b"\x15\x03\x03\x00\x02\x02\x28";
         for first in [b'G', 0x16] {
             let tls = speaker(first, alert).await;
-            assert_eq!(identify(&tls).await, Some(Program::Tls));
+            assert_eq!(identify(&tls, &Tls::default()).await, Some(Program::Tls));
         }
         let mail = speaker(b'G', b"220 mail ESMTP\r\n").await;
-        assert_eq!(identify(&mail).await, Some(Program::Other));
+        assert_eq!(identify(&mail, &Tls::default()).await, Some(Program::Other));
         let closing = speaker(0, b"").await;
-        assert_eq!(identify(&closing).await, None);
+        assert_eq!(identify(&closing, &Tls::default()).await, None);
     }
 
     #[tokio::test]
@@ -218,17 +242,17 @@ mod tests {
                 drop(tokio::io::copy_bidirectional(&mut stream, &mut to).await);
             }
         });
-        assert_eq!(identify(&address).await, Some(Program::Tracker));
+        assert_eq!(identify(&address, &Tls::default()).await, Some(Program::Tracker));
     }
 
     #[tokio::test]
     async fn silent_and_closed_ports_are_nobody_in_time() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address: HostPort = listener.local_addr().expect("bound").into();
-        let asked = tokio::time::timeout(2 * DEADLINE, identify(&address)).await;
+        let asked = tokio::time::timeout(2 * DEADLINE, identify(&address, &Tls::default())).await;
         assert_eq!(asked.expect("in time"), None);
         drop(listener);
-        assert_eq!(identify(&address).await, None);
+        assert_eq!(identify(&address, &Tls::default()).await, None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tonic::transport::Channel;
 use super::{Incoming, Remote};
 use crate::messages::{FromPeer, FromTracker};
 use crate::status::from_status;
+use crate::tls::Tls;
 use crate::v1::session_client::SessionClient as Generated;
 use crate::{RemoteError, dial, v1};
 
@@ -61,8 +62,8 @@ impl SessionClient {
     ///
     /// # Errors
     /// When the address cannot be dialled.
-    pub fn new(tracker: &HostPort) -> Result<Self, RemoteError> {
-        let channel = dial::channel(tracker)?;
+    pub fn new(tracker: &HostPort, tls: &Tls) -> Result<Self, RemoteError> {
+        let channel = dial::secured(tracker, tls, dial::TRACKER)?;
         Ok(Self(Generated::new(channel), Remote::new("the tracker", tracker)))
     }
 

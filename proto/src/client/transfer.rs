@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use shared::ErrorCode;
-use shared::model::{ContentId, FragmentIndex, FragmentSet, HostPort, Manifest};
+use shared::model::{ContentId, FragmentIndex, FragmentSet, HostPort, Manifest, PeerId};
 use tonic::transport::Channel;
 
 use super::{Incoming, Patience, Remote, begun, unary};
 use crate::messages::{Chunk, Fetch, Invalid};
 use crate::status::from_status;
+use crate::tls::Tls;
 use crate::v1::transfer_client::TransferClient as Generated;
 use crate::{RemoteError, dial, v1};
 
@@ -40,12 +41,12 @@ pub struct Following {
 }
 
 impl TransferClient {
-    /// A client that dials on first use.
+    /// A client of the peer with this id, that dials on first use.
     ///
     /// # Errors
     /// When the address cannot be dialled.
-    pub fn new(peer: &HostPort) -> Result<Self, RemoteError> {
-        let channel = dial::channel(peer)?;
+    pub fn new(peer: &HostPort, tls: &Tls, id: PeerId) -> Result<Self, RemoteError> {
+        let channel = dial::secured(peer, tls, dial::Server::peer(id))?;
         Ok(Self(Generated::new(channel), Remote::new("the peer", peer)))
     }
 

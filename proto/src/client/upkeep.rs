@@ -10,6 +10,7 @@ use tonic::{Response, Status};
 use super::{Patience, Remote, unary};
 use crate::credentials::Credentials;
 use crate::messages::{Invalid, SetPeerMode, SetTarget};
+use crate::tls::Tls;
 use crate::v1::upkeep_client::UpkeepClient as Generated;
 use crate::{RemoteError, dial, v1};
 
@@ -22,9 +23,9 @@ impl UpkeepClient {
     ///
     /// # Errors
     /// When the address cannot be dialled.
-    pub fn new(tracker: &HostPort) -> Result<Self, RemoteError> {
+    pub fn new(tracker: &HostPort, tls: &Tls) -> Result<Self, RemoteError> {
         let remote = Remote::new("the tracker", tracker);
-        let inner = Generated::new(dial::channel(tracker)?);
+        let inner = Generated::new(dial::secured(tracker, tls, dial::TRACKER)?);
         Ok(Self(inner, remote, Credentials::default()))
     }
 

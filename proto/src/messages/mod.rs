@@ -11,6 +11,7 @@ pub mod control;
 mod feed;
 mod revision;
 mod samples;
+pub mod security;
 mod session;
 mod transfer;
 pub mod types;

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::TLS13;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
+use shared::model::ClusterId;
 
 use super::{Certificate, PROVIDER, TlsError};
 
 /// Protocols over TLS, the preferred one first.
 const GRPC: &[u8] = b"h2";
 const HTTP: &[u8] = b"http/1.1";
+
+/// Certificates of authorities that are trusted.
+pub type Roots = Vec<CertificateDer<'static>>;
 
 /// A member's certificate and key, and the authorities that it trusts.
 #[derive(Debug)]
@@ -22,15 +26,16 @@ pub struct Credentials {
     /// The certificate's key.
     pub key: PrivateKeyDer<'static>,
     /// The roots: more than one while the authority's key is replaced.
-    pub roots: Vec<CertificateDer<'static>>,
+    pub roots: Roots,
 }
 
 /// Credentials in the form in which connections take them.
 #[derive(Debug)]
 pub(super) struct Configured {
-    /// The member's own certificate.
-    pub(super) certificate: Certificate,
-    pub(super) server: Arc<ServerConfig>,
+    pub(super) cluster: ClusterId,
+    /// The member's own certificate; none of a guest, which serves nothing.
+    pub(super) certificate: Option<Certificate>,
+    pub(super) server: Option<Arc<ServerConfig>>,
     pub(super) client: Arc<ClientConfig>,
 }
 
@@ -42,12 +47,7 @@ impl Configured {
     pub(super) fn of(credentials: Credentials) -> Result<Self, TlsError> {
         let Credentials { chain, key, roots } = credentials;
         let certificate = Certificate::read(chain.first().ok_or(TlsError::Certificate)?)?;
-        let mut store = RootCertStore::empty();
-        for root in roots {
-            store.add(root).map_err(TlsError::Credentials)?;
-        }
-        let roots = Arc::new(store);
-
+        let roots = store_of(roots)?;
         let clients = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&PROVIDER))
             .allow_unauthenticated()
             .build()
@@ -63,20 +63,51 @@ impl Configured {
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
 
-        let mut client = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
-            .with_protocol_versions(&[&TLS13])
-            .map_err(TlsError::Credentials)?
-            .with_root_certificates(roots)
+        let client = client_of(roots)?
             .with_client_auth_cert(chain, key)
             .map_err(TlsError::Credentials)?;
-        client.alpn_protocols = vec![GRPC.to_vec()];
-        client.resumption = Resumption::disabled();
-        // The expected name is compared with the certificate; nobody on the way has to read it.
-        client.enable_sni = false;
         Ok(Self {
-            certificate,
-            server: Arc::new(server),
-            client: Arc::new(client),
+            cluster: certificate.identity.cluster,
+            certificate: Some(certificate),
+            server: Some(Arc::new(server)),
+            client: Arc::new(as_dialler(client)),
         })
     }
+
+    /// Makes the configuration of a guest, which shows no certificate.
+    ///
+    /// # Errors
+    /// When a root is none.
+    pub(super) fn of_guest(cluster: ClusterId, roots: Roots) -> Result<Self, TlsError> {
+        let client = client_of(store_of(roots)?)?.with_no_client_auth();
+        Ok(Self {
+            cluster,
+            certificate: None,
+            server: None,
+            client: Arc::new(as_dialler(client)),
+        })
+    }
+}
+
+fn store_of(roots: Roots) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root).map_err(TlsError::Credentials)?;
+    }
+    Ok(Arc::new(store))
+}
+
+fn client_of(roots: Arc<RootCertStore>) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    Ok(ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(TlsError::Credentials)?
+        .with_root_certificates(roots))
+}
+
+fn as_dialler(mut client: ClientConfig) -> ClientConfig {
+    client.alpn_protocols = vec![GRPC.to_vec()];
+    client.resumption = Resumption::disabled();
+    // The expected name is compared with the certificate; nobody on the way has to read it.
+    client.enable_sni = false;
+    client
 }

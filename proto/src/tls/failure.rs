@@ -32,6 +32,11 @@ pub enum TlsError {
     /// The other end was revoked.
     #[error("the member there is revoked")]
     Revoked,
+    /// No tracker has confirmed for long that the other end is not revoked.
+    #[error(
+        "no tracker has told this machine for a day which members are revoked, so it takes no peer's certificate"
+    )]
+    Unconfirmed,
     /// The other end's certificate has ended while the connection was open.
     #[error("the certificate of the member there has ended")]
     Ended,

@@ -21,18 +21,20 @@ use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
-use shared::model::KeyHash;
+use shared::model::{ClusterId, KeyHash, Timestamp};
 use shared::runtime::Clock;
-use shared::security::Expected;
 use shared::security::authorization::{Caller, Mode};
+use shared::security::{Expected, Identity, News, Role};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use crate::dial::Server;
+
 pub use certificate::Certificate;
 pub(crate) use connection::Connection;
 use credentials::Configured;
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Roots};
 pub use failure::TlsError;
 pub(crate) use failure::{explained, is_no_tls};
 
@@ -44,6 +46,9 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> =
 /// docs/adr/0011-data-path.md.
 const UNSENT_BYTES: usize = 32 << 10;
 
+/// A member that has heard of no tracker for so long takes no certificates of peers: one may be revoked.
+const CONFIRMED_FOR: Duration = Duration::from_hours(24);
+
 /// The wall clock may be set while a certificate's end is waited for: it is looked at this often.
 const CLOCK_CHECK: Duration = Duration::from_mins(10);
 
@@ -53,6 +58,8 @@ struct State {
     mode: Mode,
     configured: Option<Arc<Configured>>,
     revoked: Arc<BTreeSet<KeyHash>>,
+    /// Time at which a tracker last confirmed that; none where nobody has to.
+    heard: Option<Timestamp>,
 }
 
 /// Security of one program; cheap to clone, all clones are one.
@@ -73,6 +80,13 @@ pub(crate) enum Way {
     None,
 }
 
+impl Default for Tls {
+    /// Makes the handle of a program in a network without security.
+    fn default() -> Self {
+        Self::off(Clock::following())
+    }
+}
+
 impl Tls {
     /// Makes the handle of a program that has no credentials, in a network without security.
     #[must_use]
@@ -81,6 +95,24 @@ impl Tls {
             state: watch::Sender::default(),
             clock,
         }
+    }
+
+    /// Makes the handle of a program that is no member and calls members of a cluster with a token, or proves a
+    /// key: it knows the roots.
+    ///
+    /// # Errors
+    /// When a root is none.
+    pub fn of_guest(clock: Clock, cluster: ClusterId, roots: Roots) -> Result<Self, TlsError> {
+        let configured = Some(Arc::new(Configured::of_guest(cluster, roots)?));
+        let state = State {
+            mode: Mode::Required,
+            configured,
+            ..State::default()
+        };
+        Ok(Self {
+            state: watch::Sender::new(state),
+            clock,
+        })
     }
 
     /// Changes the degree to which the network is secured.
@@ -105,18 +137,35 @@ impl Tls {
         self.state.send_modify(|state| state.revoked = revoked);
     }
 
+    /// Puts into force what every member has to know, as a tracker confirmed it at a time. The roots come with
+    /// the credentials.
+    pub fn adopt(&self, news: &News, heard: Timestamp) {
+        let revoked = Arc::new(news.revoked.iter().copied().collect());
+        self.state.send_modify(|state| {
+            (state.mode, state.revoked, state.heard) = (news.mode, revoked, Some(heard));
+        });
+    }
+
     /// Returns the degree to which the network is secured.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.state.borrow().mode
     }
 
-    /// Returns the certificate in force, if there is one: to see when it has to be renewed.
+    /// Returns the own certificate in force, if there is one: to see when it has to be renewed.
     #[must_use]
     pub fn certificate(&self) -> Option<Certificate> {
         let state = self.state.borrow();
-        let configured = state.configured.as_ref()?;
-        Some(configured.certificate)
+        state.configured.as_ref()?.certificate
+    }
+
+    /// Returns the name that a server has in the own cluster.
+    pub(crate) fn expected(&self, server: Server) -> Result<Expected, TlsError> {
+        let cluster = self.configured()?.cluster;
+        Ok(match server {
+            Server::Any(role) => Expected::Any { role, cluster },
+            Server::Member(role, id) => Expected::Member(Identity { id, role, cluster }),
+        })
     }
 
     /// Returns whether connections can begin with TLS now, so that their first bytes have to be looked at.
@@ -130,7 +179,7 @@ impl Tls {
         let state = self.state.borrow();
         match (state.mode, is_tls) {
             (Mode::Off, _) => Way::Plain,
-            (_, true) if state.configured.is_some() => Way::Tls,
+            (_, true) if state.configured.as_ref().is_some_and(|own| own.server.is_some()) => Way::Tls,
             // A program that has not joined yet answers as one without security does.
             (Mode::Permissive, _) => Way::Plain,
             (Mode::Required, false) if is_own => Way::Plain,
@@ -157,9 +206,8 @@ impl Tls {
         stranger: Caller,
     ) -> io::Result<(Connection, Caller)> {
         let configured = self.configured()?;
-        let mut stream = TlsAcceptor::from(Arc::clone(&configured.server))
-            .accept(stream)
-            .await?;
+        let server = configured.server.as_ref().ok_or(TlsError::NoCredentials)?;
+        let mut stream = TlsAcceptor::from(Arc::clone(server)).accept(stream).await?;
         let (_, session) = stream.get_mut();
         session.set_buffer_limit(Some(UNSENT_BYTES));
         let certificate = match session.peer_certificates() {
@@ -196,8 +244,14 @@ impl Tls {
     /// Reads a certificate that the library has verified, and refuses it if it is revoked.
     fn admit(&self, shown: &CertificateDer<'_>) -> Result<Certificate, TlsError> {
         let certificate = Certificate::read(shown)?;
-        match self.state.borrow().revoked.contains(&certificate.key) {
-            true => Err(TlsError::Revoked),
+        let state = self.state.borrow();
+        if state.revoked.contains(&certificate.key) {
+            return Err(TlsError::Revoked);
+        }
+        // A tracker that answers can confirm itself: it is the one that knows.
+        let is_old = |heard: Timestamp| self.clock.now().since(heard) > CONFIRMED_FOR;
+        match certificate.identity.role == Role::Peer && state.heard.is_some_and(is_old) {
+            true => Err(TlsError::Unconfirmed),
             false => Ok(certificate),
         }
     }

@@ -11,12 +11,12 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::{Extension, Router, routing};
 use proto::accept::places::Bounds;
 use proto::accept::{Door, Services, serve};
-use proto::dial;
+use proto::dial::{self, Server};
 use proto::tls::{Certificate, Credentials, Tls};
-use shared::model::HostPort;
+use shared::model::{HostPort, MemberId};
 use shared::runtime::{Clock, Tasks};
 use shared::security::authorization::{Caller, Mode};
-use shared::security::{Expected, Identity, Role};
+use shared::security::{Identity, Role};
 use shared::{ErrorCode, describe};
 use tokio::net::TcpListener;
 use tonic::transport::Channel;
@@ -54,8 +54,8 @@ impl Program {
         Self { tls, address, tasks }
     }
 
-    fn dialled_by(&self, tls: &Tls, expected: Expected) -> Channel {
-        dial::secured(&self.address, tls, expected).expect("an address")
+    fn dialled_by(&self, tls: &Tls, server: Server) -> Channel {
+        dial::secured(&self.address, tls, server).expect("an address")
     }
 }
 
@@ -71,8 +71,9 @@ fn own(tls: &Tls) -> Certificate {
     tls.certificate().expect("loaded")
 }
 
-fn identity_of(tls: &Tls) -> Expected {
-    Expected::Member(own(tls).identity)
+fn identity_of(tls: &Tls) -> Server {
+    let Identity { id, role, .. } = own(tls).identity;
+    Server::Member(role, id)
 }
 
 /// Asks a program who it takes the caller for.
@@ -101,11 +102,7 @@ async fn members_know_each_other_by_their_certificates() {
     let authority = Authority::new();
     let server = Program::start(handle(authority.certify(authority.identity(Role::Peer), NOW))).await;
     let client = handle(authority.certify(authority.identity(Role::Peer), NOW));
-    let any = Expected::Any {
-        role: Role::Peer,
-        cluster: authority.cluster(),
-    };
-    for expected in [identity_of(&server.tls), any] {
+    for expected in [identity_of(&server.tls), Server::Any(Role::Peer)] {
         let channel = server.dialled_by(&client, expected);
         let (identity, key) = (own(&client).identity, own(&client).key);
         assert_eq!(
@@ -126,19 +123,10 @@ async fn a_dialler_speaks_to_nobody_but_the_expected_server() {
     let server = Program::start(handle(authority.certify(authority.identity(Role::Peer), NOW))).await;
     let client = handle(authority.certify(authority.identity(Role::Peer), NOW));
     let there = own(&server.tls).identity;
-    let tracker = Identity {
-        role: Role::Tracker,
-        ..there
-    };
-    let (role, cluster) = (Role::Peer, Authority::new().cluster());
     for expected in [
-        Expected::Member(authority.identity(Role::Peer)),
-        Expected::Member(tracker),
-        Expected::Any {
-            role: Role::Tracker,
-            cluster: there.cluster,
-        },
-        Expected::Any { role, cluster },
+        Server::Member(Role::Peer, MemberId::random()),
+        Server::Member(Role::Tracker, there.id),
+        Server::Any(Role::Tracker),
     ] {
         let failure = who(&server.dialled_by(&client, expected))
             .await
@@ -224,7 +212,7 @@ async fn only_a_permissive_dialler_speaks_without_tls() {
     let authority = Authority::new();
     let plain = Program::start(Tls::off(Clock::system())).await;
     let client = handle(authority.certify(authority.identity(Role::Peer), NOW));
-    let expected = Expected::Member(authority.identity(Role::Peer));
+    let expected = Server::Member(Role::Peer, MemberId::random());
     let failure = who(&plain.dialled_by(&client, expected))
         .await
         .expect_err("refused");
@@ -252,7 +240,7 @@ async fn a_permissive_dialler_takes_no_wrong_certificate_for_a_plain_server() {
     let server = Program::start(handle(authority.certify(authority.identity(Role::Peer), NOW))).await;
     let client = handle(authority.certify(authority.identity(Role::Peer), NOW));
     client.set_mode(Mode::Permissive);
-    let expected = Expected::Member(authority.identity(Role::Peer));
+    let expected = Server::Member(Role::Peer, MemberId::random());
     who(&server.dialled_by(&client, expected))
         .await
         .expect_err("refused");

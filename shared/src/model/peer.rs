@@ -42,6 +42,15 @@ impl HostPort {
             port,
         }
     }
+
+    /// Translates an address of loopback that a program on another machine has told: it means its own machine.
+    #[must_use]
+    pub fn seen_from(&self, teller: &Self) -> Self {
+        match self.is_loopback() && !teller.is_loopback() {
+            true => teller.on_port(self.port),
+            false => self.clone(),
+        }
+    }
 }
 
 impl From<std::net::SocketAddr> for HostPort {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | probe, enter | everybody |
 //! | describe | members, tokens, this machine |
+//! | belong | members |
 //! | read | peers, trackers, users; tokens with the scope; this machine |
 //! | publish, remove | peers; tokens with the scope |
 //! | speak for a peer | that peer |
@@ -111,6 +112,8 @@ pub enum Action {
     Enter,
     /// See which calls a program has.
     Describe,
+    /// Learn what every member has to know.
+    Belong,
     /// See names, their contents and holders, and the state of the network.
     Read,
     /// Bind a name, or say how well its content is kept.
@@ -189,6 +192,11 @@ pub enum Denial {
     /// No scope of the token covers it.
     #[error("no scope of the token covers this: it needs the right to {0}")]
     Scope(Right),
+    /// The token does not count.
+    #[error(
+        "this API token is unknown, revoked, at its end or damaged; `tracker token create` makes another"
+    )]
+    NoToken,
     /// Tokens cannot do it.
     #[error("no token gives the right to do this: it needs a member's certificate")]
     Token,
@@ -206,6 +214,7 @@ impl Denial {
             Self::Role(_) => "role",
             Self::OtherPeer => "other_peer",
             Self::Scope(_) => "scope",
+            Self::NoToken => "no_token",
             Self::Token => "token",
         }
     }
@@ -215,6 +224,7 @@ impl Coded for Denial {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Unsecured => ErrorCode::FailedPrecondition,
+            Self::Stranger | Self::NoToken => ErrorCode::Unauthenticated,
             _ => ErrorCode::PermissionDenied,
         }
     }
@@ -294,7 +304,7 @@ pub fn judge(
 /// The rule without security. Nothing is administered, because there is nothing to administer.
 fn unsecured(caller: &Caller, audience: Audience, action: Action) -> Result<(), Denial> {
     match audience {
-        _ if action == Action::Administer => Err(Denial::Unsecured),
+        _ if matches!(action, Action::Administer | Action::Belong) => Err(Denial::Unsecured),
         Audience::Machine if *caller != Caller::OwnMachine => Err(Denial::OtherMachine),
         Audience::Network | Audience::Machine => Ok(()),
     }
@@ -320,7 +330,7 @@ fn of_token(scopes: &[Scope], action: Action, object: Object<'_>) -> Result<(), 
         Action::Publish => Right::Publish,
         Action::Remove => Right::Remove,
         Action::Operate | Action::Administer => Right::Admin,
-        Action::Speak | Action::Transfer => return Err(Denial::Token),
+        Action::Belong | Action::Speak | Action::Transfer => return Err(Denial::Token),
         Action::Command => return Err(Denial::OtherMachine),
     };
     let covers = |scope: &Scope| match object {
@@ -340,7 +350,7 @@ fn of_token(scopes: &[Scope], action: Action, object: Object<'_>) -> Result<(), 
 fn of_member(identity: &Identity, action: Action, object: Object<'_>) -> Result<(), Denial> {
     let role = identity.role;
     match (role, action) {
-        (_, Action::Probe | Action::Enter | Action::Describe)
+        (_, Action::Probe | Action::Enter | Action::Describe | Action::Belong)
         | (Role::Tracker | Role::User, Action::Read)
         | (Role::Peer, Action::Read | Action::Publish | Action::Remove | Action::Transfer) => Ok(()),
         (Role::Peer, Action::Speak | Action::Operate) => match object {

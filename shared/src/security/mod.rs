@@ -7,6 +7,7 @@
 //!
 //! Certificates, and the connections that they secure, are in `proto::tls`. The reasons are in ADR 0040.
 
+mod admission;
 pub mod authorization;
 mod identity;
 mod join;
@@ -14,6 +15,7 @@ mod scope;
 mod secret;
 mod token;
 
+pub use admission::{Admission, Grant, MemberEntry, News, TokenEntry};
 pub use identity::{Expected, Identity, IdentityError, Role, RoleError};
 pub use join::{JoinLine, JoinLineError};
 pub use scope::{Right, RightError, Scope, ScopeError};

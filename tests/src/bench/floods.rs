@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use proto::client::CatalogClient;
+use proto::tls::Tls;
 use serde_json::{Value, json};
 use shared::model::{ContentRef, HostPort, Manifest, Name};
 
@@ -182,7 +183,8 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 
 fn manifest(tracker: &HostPort) -> Result<Manifest> {
     let of = ContentRef::Name(Name::new(FILE.0)?);
-    let resolved = runtime()?.block_on(async { CatalogClient::new(tracker)?.resolve(&of).await });
+    let resolved =
+        runtime()?.block_on(async { CatalogClient::new(tracker, &Tls::default())?.resolve(&of).await });
     Ok(resolved?.1)
 }
 
@@ -196,7 +198,7 @@ fn watch(tracker: &HostPort, is_over: &AtomicBool) -> Result<()> {
                 break;
             }
             if number.is_multiple_of(WATCHERS_EACH) {
-                held.push((CatalogClient::new(tracker)?, Vec::new()));
+                held.push((CatalogClient::new(tracker, &Tls::default())?, Vec::new()));
             }
             let Some((client, streams)) = held.last_mut() else {
                 continue;

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use proto::RemoteError;
 use proto::client::{CatalogClient, SessionClient};
 use proto::messages::Publish;
+use proto::tls::Tls;
 use serde_json::{Value, json};
 use shared::model::{
     Digest, Expectation, FeedEvent, FragmentLength, Hello, HostPort, Incarnation, Manifest, Name, Numbered,
@@ -122,7 +123,7 @@ async fn measure(tracker: &HostPort, id: u32, watchers: u32, load: Duration) -> 
     let bound = Arc::new(AtomicU64::new(0));
     let member = Member::join(tracker, &tasks).await?;
     for _ in 0..watchers {
-        let catalog = CatalogClient::new(tracker)?;
+        let catalog = CatalogClient::new(tracker, &Tls::default())?;
         // The first page has the position: everything published from now on is after it.
         let mut pages = catalog.events(None).await?;
         let begun = pages.next().await?.context("a stream that begins")?;
@@ -209,7 +210,9 @@ impl Member {
             holdings: None,
             traits: RunTraits::default(),
         };
-        let opened = SessionClient::new(tracker)?.open(hello, None).await;
+        let opened = SessionClient::new(tracker, &Tls::default())?
+            .open(hello, None)
+            .await;
         let (welcome, reports, orders) = opened.map_err(RemoteError::from)?;
         let first = Report::Announce {
             holdings: Vec::new(),
@@ -235,7 +238,7 @@ impl Member {
         tasks.spawn("session", OnExit::Continue, async move {
             token.run_until_cancelled(session).await;
         });
-        let catalog = CatalogClient::new(tracker)?;
+        let catalog = CatalogClient::new(tracker, &Tls::default())?;
         Ok(Self { id, catalog })
     }
 

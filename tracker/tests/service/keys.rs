@@ -2,6 +2,7 @@
 
 use proto::client::{NotWelcome, SessionClient};
 use proto::credentials::Credentials;
+use proto::tls::Tls;
 use shared::keys::PeerKey;
 use shared::model::{Hello, SessionSecret};
 use shared::{Coded as _, ErrorCode};
@@ -16,7 +17,7 @@ async fn join(tracker: &Served, hello: Hello, key: &PeerKey) -> (Member, Session
 }
 
 async fn refused(tracker: &Served, hello: Hello, key: Option<&PeerKey>) -> ErrorCode {
-    let client = SessionClient::new(&tracker.address.into()).expect("an address");
+    let client = SessionClient::new(&tracker.address.into(), &Tls::default()).expect("an address");
     match client.open(hello, key).await.map(drop) {
         Err(NotWelcome::Failed(error)) => error.code(),
         other => panic!("{other:?}"),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use proto::client::{CatalogClient, NotWelcome, Orders, SessionClient};
 use proto::messages::{FromTracker, List, Locate, Page, Publish, Remove};
+use proto::tls::Tls;
 use shared::hash::ContentHasher;
 use shared::keys::PeerKey;
 use shared::model::{
@@ -52,7 +53,7 @@ impl Served {
     }
 
     fn catalog(&self) -> CatalogClient {
-        CatalogClient::new(&self.address.into()).expect("an address")
+        CatalogClient::new(&self.address.into(), &Tls::default()).expect("an address")
     }
 }
 
@@ -91,7 +92,7 @@ impl Member {
 
     async fn join_with(tracker: &Served, hello: Hello, key: Option<&PeerKey>) -> Self {
         let id = hello.peer;
-        let client = SessionClient::new(&tracker.address.into()).expect("an address");
+        let client = SessionClient::new(&tracker.address.into(), &Tls::default()).expect("an address");
         let (welcome, up, orders) = client.open(hello, key).await.expect("welcome");
         let mut member = Self {
             id,
@@ -190,7 +191,7 @@ async fn is_replicated(mut next: impl AsyncFnMut() -> ContentState) {
 async fn numbers_at_their_end_are_refused_over_the_wire_and_harm_nobody() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let tracker = Served::start(dir.path()).await;
-    let client = SessionClient::new(&tracker.address.into()).expect("an address");
+    let client = SessionClient::new(&tracker.address.into(), &Tls::default()).expect("an address");
     for last in [u64::MAX, u64::MAX - 1] {
         let of_today = Hello {
             run: Some(RunId::from_bytes([1; 16])),
@@ -339,7 +340,7 @@ async fn names_survive_a_restart_and_the_epoch_moves_on() {
 async fn sessions_that_break_the_rules_are_ended_with_a_reason() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let tracker = Served::start(dir.path()).await;
-    let client = SessionClient::new(&tracker.address.into()).expect("an address");
+    let client = SessionClient::new(&tracker.address.into(), &Tls::default()).expect("an address");
     let refused = |hello| {
         let client = client.clone();
         async move {

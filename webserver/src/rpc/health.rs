@@ -2,6 +2,7 @@
 
 use proto::client::identify;
 use proto::dial;
+use proto::tls::Tls;
 use proto::v1::catalog_server::SERVICE_NAME as CATALOG;
 use shared::model::HostPort;
 use tonic::{Code, Status};
@@ -27,7 +28,7 @@ pub(crate) async fn check_tracker(tracker: &HostPort) -> Result<(), String> {
             }
         },
         Err(status) if matches!(status.code(), Code::NotFound | Code::Unimplemented) => {
-            Err(match identify(tracker).await {
+            Err(match identify(tracker, &Tls::default()).await {
                 Some(program) => format!("it is {program}, not a tracker"),
                 None => format!("it answers, but does not serve {CATALOG}: not a tracker?"),
             })

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use proto::client::DirectoryClient;
+use proto::tls::Tls;
 use shared::Coded as _;
 use shared::model::HostPort;
 use shared::runtime::{OnExit, Tasks};
@@ -218,7 +219,7 @@ async fn the_directory_lists_live_trackers_first() {
     let live = FakeTracker::start().await;
     let dead = nobody().await;
     let web = start(vec![dead.clone(), live.address()]).await;
-    let client = DirectoryClient::of_webserver(&web.address.into()).expect("an address");
+    let client = DirectoryClient::of_webserver(&web.address.into(), &Tls::default()).expect("an address");
     let listed = client.gateways().await.expect("the webserver answers").trackers;
     let seen: Vec<_> = listed
         .iter()
@@ -235,7 +236,7 @@ async fn the_directory_lists_live_trackers_first() {
 }
 
 async fn is_listed(web: &Running, tracker: &HostPort, is_live: bool) -> bool {
-    let client = DirectoryClient::of_webserver(&web.address.into()).expect("an address");
+    let client = DirectoryClient::of_webserver(&web.address.into(), &Tls::default()).expect("an address");
     let listed = client.gateways().await.expect("the webserver answers").trackers;
     listed
         .iter()

@@ -2,7 +2,9 @@
 //!
 //! Tests compare it with the descriptors of the services and with the routes in the sources, both ways.
 
-use super::Action::{Command, Describe, Enter, Operate, Probe, Publish, Read, Remove, Speak, Transfer};
+use super::Action::{
+    Administer, Belong, Command, Describe, Enter, Operate, Probe, Publish, Read, Remove, Speak, Transfer,
+};
 use super::{Action, Audience, Role};
 
 /// Calls that are for the same callers.
@@ -60,6 +62,16 @@ pub(super) const TABLE: &[Group] = &[
             ("/enjambre.v1.Upkeep/Why", &[Read]),
             ("/enjambre.v1.Upkeep/Release", &[Speak]),
             ("/enjambre.v1.Upkeep/ForgetPeer", &[Operate]),
+            // The request proves the right to a certificate.
+            ("/enjambre.v1.Security/Enrol", &[Enter]),
+            ("/enjambre.v1.Security/Renew", &[Enter]),
+            ("/enjambre.v1.Security/Follow", &[Belong]),
+            ("/enjambre.v1.Security/CreateToken", &[Administer]),
+            ("/enjambre.v1.Security/ListTokens", &[Administer]),
+            ("/enjambre.v1.Security/RevokeToken", &[Administer]),
+            ("/enjambre.v1.Security/ListMembers", &[Administer]),
+            ("/enjambre.v1.Security/RevokeMember", &[Administer]),
+            ("/enjambre.v1.Security/RotateAuthority", &[Administer]),
             ("GET /api/v1/names", &[Read]),
             ("GET /api/v1/names/{*name}", &[Read]),
             ("GET /api/v1/history/{*name}", &[Read]),

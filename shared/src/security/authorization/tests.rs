@@ -9,10 +9,11 @@ use crate::model::{ClusterId, MemberId};
 
 const OWN: MemberId = MemberId::from_bytes([1; 16]);
 
-const ACTIONS: [Action; 11] = [
+const ACTIONS: [Action; 12] = [
     Action::Probe,
     Action::Enter,
     Action::Describe,
+    Action::Belong,
     Action::Read,
     Action::Publish,
     Action::Remove,
@@ -55,13 +56,13 @@ fn each_kind_of_caller_has_its_actions_and_no_others() {
     for (caller, more) in [
         (Caller::Anonymous, vec![]),
         (Caller::OwnMachine, vec![Describe, Read]),
-        (member(Role::Tracker), vec![Describe, Read]),
-        (member(Role::Webserver), vec![Describe]),
+        (member(Role::Tracker), vec![Describe, Belong, Read]),
+        (member(Role::Webserver), vec![Describe, Belong]),
         (
             member(Role::Peer),
-            vec![Describe, Read, Publish, Remove, Speak, Transfer, Operate],
+            vec![Describe, Belong, Read, Publish, Remove, Speak, Transfer, Operate],
         ),
-        (member(Role::User), vec![Describe, Read]),
+        (member(Role::User), vec![Describe, Belong, Read]),
         (token(""), vec![Describe]),
         (token("read:a/"), vec![Describe, Read]),
         (token("publish:a/ remove:b/"), vec![Describe, Publish, Remove]),
@@ -153,19 +154,28 @@ fn a_node_serves_its_machine_and_tokens_and_no_other_member() {
 fn without_security_everything_stays_as_it_was() {
     for call in calls() {
         let by = |caller: &Caller| call.admit(Mode::Off, caller);
-        assert_eq!(by(&Caller::OwnMachine), Ok(()), "{call:?}");
-        let others = match call.audience {
-            Audience::Network => Ok(()),
-            Audience::Machine => Err(Denial::OtherMachine),
+        let is_of_security = call.actions.contains(&Action::Administer) || call.actions == [Action::Belong];
+        let (own, others) = match call.audience {
+            _ if is_of_security => (Err(Denial::Unsecured), Err(Denial::Unsecured)),
+            Audience::Network => (Ok(()), Ok(())),
+            Audience::Machine => (Ok(()), Err(Denial::OtherMachine)),
         };
+        assert_eq!(by(&Caller::OwnMachine), own, "{call:?}");
         assert_eq!(by(&Caller::Anonymous), others, "{call:?}");
     }
-    let administer = |mode| {
-        let (caller, action) = (Caller::Anonymous, Action::Administer);
-        judge(mode, &caller, Audience::Network, action, Object::Network)
-    };
-    assert_eq!(administer(Mode::Off), Err(Denial::Unsecured));
-    assert_eq!(administer(Mode::Permissive), Err(Denial::Stranger));
+    for action in [Action::Administer, Action::Belong] {
+        let stranger = |mode| {
+            judge(
+                mode,
+                &Caller::Anonymous,
+                Audience::Network,
+                action,
+                Object::Network,
+            )
+        };
+        assert_eq!(stranger(Mode::Off), Err(Denial::Unsecured));
+        assert_eq!(stranger(Mode::Permissive), Err(Denial::Stranger));
+    }
 }
 
 #[test]
@@ -174,6 +184,8 @@ fn strangers_get_in_nowhere_but_at_the_door() {
     let open: BTreeSet<_> = calls().filter(stranger).map(|call| call.name).collect();
     let expected = [
         "/enjambre.v1.Directory/Trackers",
+        "/enjambre.v1.Security/Enrol",
+        "/enjambre.v1.Security/Renew",
         "/grpc.health.v1.Health/Check",
         "/grpc.health.v1.Health/Watch",
         "ANY /api/",

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use proto::RemoteError;
 use proto::client::SessionClient;
 use proto::messages::FromTracker;
+use proto::tls::Tls;
 use shared::hash::leaf;
 use shared::model::{
     ContentId, Digest, Epoch, FragmentLength, FragmentSet, Hello, Holding, HoldingsDigest, HostPort,
@@ -47,10 +48,10 @@ impl Fleet {
         let welcomed = Arc::new(AtomicU32::new(0));
         let mut running = JoinSet::new();
         let (mut ids, mut news) = (Vec::new(), Vec::new());
-        let mut client = SessionClient::new(tracker)?;
+        let mut client = SessionClient::new(tracker, &Tls::default())?;
         for number in 0..count {
             if number % SESSIONS_EACH == 0 {
-                client = SessionClient::new(tracker)?;
+                client = SessionClient::new(tracker, &Tls::default())?;
             }
             let mut id = [1; 16];
             id[..4].copy_from_slice(&number.to_be_bytes());

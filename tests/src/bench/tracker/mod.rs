@@ -16,6 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use proto::client::{CatalogClient, UpkeepClient};
 use proto::messages::Publish;
+use proto::tls::Tls;
 use proto::v1;
 use proto::v1::catalog_client::CatalogClient as Wire;
 use serde_json::{Value, json};
@@ -140,7 +141,7 @@ impl Bench {
         reason = "figures for a person"
     )]
     async fn fill(&mut self, fleet: &Fleet, tracker: &Program, empty: u64) -> Result<(Value, f64)> {
-        let catalog = CatalogClient::new(&self.address)?;
+        let catalog = CatalogClient::new(&self.address, &Tls::default())?;
         let target = ReplicationTarget::new(self.options.replicas).context("replicas")?;
         let watch = Stopwatch::start();
         let mut from = 0;
@@ -272,7 +273,9 @@ impl Bench {
         for run in 0..self.options.runs {
             ensure!(!is_interrupted(), "interrupted");
             let channels = load::channels(&self.address)?;
-            let catalogs = channels.iter().map(|_| CatalogClient::new(&self.address));
+            let catalogs = channels
+                .iter()
+                .map(|_| CatalogClient::new(&self.address, &Tls::default()));
             let catalogs = catalogs.collect::<Result<Vec<_>, _>>()?;
             let (holders, target) = (fleet.ids(), ReplicationTarget::new(1).context("one")?);
             let publish = move |catalog: CatalogClient, n: u32| {
@@ -321,7 +324,7 @@ impl Bench {
     }
 
     async fn until(&self, is_so: impl Fn(&Survey) -> bool) -> Result<()> {
-        let upkeep = UpkeepClient::new(&self.address)?;
+        let upkeep = UpkeepClient::new(&self.address, &Tls::default())?;
         let watch = Stopwatch::start();
         loop {
             ensure!(!is_interrupted(), "interrupted");
