@@ -80,7 +80,6 @@ fn failed(code: ErrorCode, reason: String) -> SampleOutcome {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use proto::tls::Tls;
     use shared::hash::{ContentHasher, leaves};
     use shared::model::FragmentLength;
 
