@@ -275,12 +275,16 @@ pub(crate) const PEER: &[Row] = &[
 
 /// `directory` is the heart.
 pub(crate) const WEBSERVER: &[Row] = &[
-    ("config", &["directory"]),
+    ("config", &["directory", "joining"]),
     ("directory", &[]),
     ("http", &["directory"]),
+    ("joining", &["directory"]),
     ("prober", &["config", "directory", "rpc"]),
     ("rpc", &["directory"]),
-    ("webserver", &["config", "directory", "http", "prober", "rpc"]),
+    (
+        "webserver",
+        &["config", "directory", "http", "joining", "prober", "rpc"],
+    ),
 ];
 
 /// The simulations (`dst`, `swarm_sim`) know nothing of real programs.
@@ -311,21 +315,34 @@ pub(crate) const TESTS: &[Row] = &[
             "outcome",
             "program",
             "replicas",
+            "security",
         ],
     ),
-    ("cluster", &["binaries", "eventually", "outcome", "program"]),
+    (
+        "cluster",
+        &["binaries", "eventually", "outcome", "program", "security"],
+    ),
     ("content", &[]),
     ("crowd", &[]),
     ("dst", &[]),
     ("eventually", &[]),
     (
         "lab",
-        &["bench", "binaries", "content", "eventually", "outcome", "program"],
+        &[
+            "bench",
+            "binaries",
+            "content",
+            "eventually",
+            "outcome",
+            "program",
+            "security",
+        ],
     ),
     ("liar", &["crowd"]),
     ("outcome", &[]),
-    ("program", &["binaries", "eventually"]),
+    ("program", &["binaries", "eventually", "security"]),
     ("replicas", &["cluster", "eventually"]),
+    ("security", &["binaries"]),
     ("strangers", &[]),
     ("swarm_sim", &[]),
     ("terminal", &["eventually"]),
