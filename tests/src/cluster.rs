@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+use crate::security::{self, Entry, Security};
 use crate::{Outcome, Program, binaries, eventually};
 
 /// Shorter times than in production, so that stories about losses do not take minutes.
@@ -32,6 +33,8 @@ pub struct Cluster {
     /// The webserver.
     pub webserver: Program,
     peers: Vec<Peer>,
+    /// The output of `tracker init`, if the network is secured.
+    pub security: Option<Security>,
     /// Dropped last: the programs are gone then.
     root: Root,
 }
@@ -58,6 +61,7 @@ pub struct ClusterBuilder {
     timing: String,
     keep: bool,
     data: Option<PathBuf>,
+    secured: bool,
 }
 
 impl Cluster {
@@ -69,6 +73,7 @@ impl Cluster {
             timing: QUICK_TIMING.to_owned(),
             keep: false,
             data: None,
+            secured: security::is_wanted(),
         }
     }
 
@@ -132,15 +137,18 @@ impl Cluster {
         let number = self.peers.len();
         let data_dir = self.path(&format!("peer-{number}"));
         let mut arguments: Vec<OsString> = ["serve", "--data-dir"].map(Into::into).into();
-        arguments.extend([
-            data_dir.clone().into(),
-            "--webserver".into(),
-            self.webserver.address().into(),
-        ]);
+        let entry = Entry::of_peer(self.security.as_ref(), self.webserver.address());
+        arguments.push(data_dir.clone().into());
+        arguments.extend(entry.arguments);
         if let Some(zone) = zone {
             arguments.extend(["--zone", zone].map(Into::into));
         }
-        let program = Program::start("peer", arguments, &self.path(&format!("peer-{number}.log")))?;
+        let entry = Entry {
+            arguments,
+            environment: entry.environment,
+        };
+        let log = self.path(&format!("peer-{number}.log"));
+        let program = Program::start_by("peer", entry, &log, "127.0.0.1", Vec::new())?;
         self.peers.push(Peer { program, data_dir });
         Ok(number)
     }
@@ -208,6 +216,21 @@ impl ClusterBuilder {
         self
     }
 
+    /// Secures the network: programs enter with the join lines that `tracker init` prints.
+    #[must_use]
+    pub const fn secured(mut self) -> Self {
+        self.secured = true;
+        self
+    }
+
+    /// Leaves the network as it is without security, whatever the environment says: the story starts programs
+    /// by hand, or speaks with the tracker without being a member.
+    #[must_use]
+    pub const fn plain(mut self) -> Self {
+        self.secured = false;
+        self
+    }
+
     /// Starts everything and waits until every peer is known to the tracker.
     ///
     /// # Errors
@@ -231,19 +254,23 @@ impl ClusterBuilder {
         }
         let config = directory.join("tracker.toml");
         std::fs::write(&config, &self.timing).context("write the tracker's configuration")?;
+        let data_dir = directory.join("tracker");
+        let security = self.secured.then(|| Security::init(&data_dir)).transpose()?;
         let tracker_arguments = vec![
             "--data-dir".into(),
-            directory.join("tracker").into(),
+            data_dir.into(),
             "--config".into(),
             config.into(),
         ];
         let tracker = Program::start("tracker", tracker_arguments, &directory.join("tracker.log"))?;
-        let webserver_arguments = vec!["--tracker".into(), tracker.address().into()];
-        let webserver = Program::start("webserver", webserver_arguments, &directory.join("webserver.log"))?;
+        let entry = Entry::of_webserver(security.as_ref(), tracker.address(), directory.join("webserver"));
+        let log = directory.join("webserver.log");
+        let webserver = Program::start_by("webserver", entry, &log, "127.0.0.1", Vec::new())?;
         let mut cluster = Cluster {
             tracker,
             webserver,
             peers: Vec::new(),
+            security,
             root,
         };
         for zone in &self.zones {

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal};
 
 use crate::binaries;
+use crate::security::Entry;
 
 /// Time within which a program becomes ready, even on a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,6 +25,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Program {
     name: &'static str,
     arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
     log: PathBuf,
     /// Arguments before the program's path, to run it elsewhere.
     prefix: Vec<OsString>,
@@ -51,9 +53,28 @@ impl Program {
         host: &str,
         prefix: Vec<OsString>,
     ) -> Result<Self> {
+        let entry = Entry {
+            arguments,
+            environment: Vec::new(),
+        };
+        Self::start_by(name, entry, log, host, prefix)
+    }
+
+    /// Starts a program likewise, with an environment besides.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_by(
+        name: &'static str,
+        entry: Entry,
+        log: &Path,
+        host: &str,
+        prefix: Vec<OsString>,
+    ) -> Result<Self> {
         let mut program = Self {
             name,
-            arguments,
+            arguments: entry.arguments,
+            environment: entry.environment,
             log: log.to_owned(),
             prefix,
             address: format!("{host}:0"),
@@ -169,6 +190,7 @@ impl Program {
             .args(line)
             .args(&self.arguments)
             .args(["--host", host, "--port", port])
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

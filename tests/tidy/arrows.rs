@@ -346,6 +346,7 @@ pub(crate) const TESTS: &[Row] = &[
     ("strangers", &[]),
     ("swarm_sim", &[]),
     ("terminal", &["eventually"]),
+    ("wiretap", &[]),
 ];
 
 /// Every crate's table, by the crate's name.

@@ -61,8 +61,8 @@ pub static TABLE: Table = &[
 #[derive(Clone, Debug, Parser)]
 #[command(name = "webserver", version, max_term_width = 100)]
 pub struct Args {
-    /// Trackers to send clients to, in order of preference; repeat it or separate them with commas. A webserver
-    /// that has joined a secured network needs none: the network names its tracker
+    /// Trackers to send clients to, in order of preference; repeat it or separate them with commas. A
+    /// webserver that has joined a secured network needs none: the network names its tracker
     #[arg(long = "tracker", value_name = "HOST:PORT", value_delimiter = ',', value_parser = HostPort::remote)]
     pub tracker: Vec<HostPort>,
     /// Address to listen on; any other one than loopback exposes the page, and the addresses of the trackers,
@@ -84,8 +84,8 @@ pub struct Args {
     /// Join with this line. Other users of this machine can see arguments: a file or ENJAMBRE_JOIN is better
     #[arg(long, value_name = "LINE", conflicts_with = "join_file", value_parser = LineText::take)]
     pub join: Option<LineText>,
-    /// A certificate for browsers, with its chain, in PEM: shown to clients that say a name in their handshake,
-    /// in a secured network. Members are shown the webserver's own
+    /// A certificate for browsers, with its chain, in PEM: shown to clients that say a name in their
+    /// handshake, in a secured network. Members are shown the webserver's own
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// Key of that certificate, in PEM

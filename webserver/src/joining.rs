@@ -137,7 +137,7 @@ impl Given {
         env(VARIABLE).filter(|text| !text.is_empty())
     }
 
-    /// Returns the join line of the strongest place: flags, then the environment, then the configuration file.
+    /// Returns the join line of the strongest place: flags, the environment, the configuration file.
     ///
     /// # Errors
     /// When it is none, or cannot be read.
@@ -213,7 +213,8 @@ impl Place {
     }
 }
 
-/// Takes up the membership of a data directory, or joins with a line. Without both the webserver stays outside.
+/// Takes up the membership of a data directory, or joins with a line. Without both the webserver stays
+/// outside.
 ///
 /// # Errors
 /// When the membership cannot be used, or the network does not take this webserver.

@@ -6,7 +6,8 @@
 //! together.
 //!
 //! The webserver keeps nothing on disk but its membership in a secured network ([`joining`]), and neither
-//! metadata nor fragment bytes pass through it: it redirects clients. Several trackers stay separate: each has its own names.
+//! metadata nor fragment bytes pass through it: it redirects clients. Several trackers stay separate: each
+//! has its own names.
 
 pub mod config;
 pub mod directory;

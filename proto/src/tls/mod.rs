@@ -4,7 +4,8 @@
 //! handle on its credentials, the [`Mode`] of its network and the revoked members. It is read for each
 //! connection that [`crate::accept`] takes and each that [`crate::dial`] makes, so that a change is in force
 //! at once and on both sides. A [`Certificate`] is shown by the other end: a connection that stands on one
-//! ends when it does. A [`PublicCertificate`] is for browsers. [`crate::dial::Entrance`] is for a machine that has not joined yet. The reasons are in
+//! ends when it does. A [`PublicCertificate`] is for browsers. [`crate::dial::Entrance`] is for a machine
+//! that has not joined yet. The reasons are in
 //! docs/adr/0040-security.md.
 
 mod certificate;

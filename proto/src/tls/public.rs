@@ -1,7 +1,7 @@
 //! A certificate for browsers: one that an authority of theirs has made, beside the member's own.
 //!
-//! Members say no name in their handshakes (see `credentials.rs`), and browsers say the one of the address bar,
-//! if it is one. So a client that says a name is shown the certificate for browsers.
+//! Members say no name in their handshakes (see `credentials.rs`), and browsers say the one of the address
+//! bar, if it is one. So a client that says a name is shown the certificate for browsers.
 
 use std::sync::{Arc, OnceLock};
 

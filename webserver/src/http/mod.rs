@@ -19,7 +19,8 @@ use tokio::sync::watch;
 
 use crate::directory::{Directory, Tracker, TrackerState};
 
-/// State of the handlers: the latest probe results, the number of the next redirect, and the network's security.
+/// State of the handlers: the latest probe results, the number of the next redirect, and the network's
+/// security.
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
     directory: watch::Receiver<Directory>,
