@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use proto::RemoteError;
 use proto::client::DirectoryClient;
@@ -14,7 +15,7 @@ use proto::membership::{Joined, Membership, MembershipError};
 use proto::messages::control::EntryPoint;
 use proto::tls::{PublicCertificate, Tls, TlsError};
 use shared::model::HostPort;
-use shared::runtime::Clock;
+use shared::runtime::{Backoff, Clock};
 use shared::security::{JoinLine, JoinLineError, Role};
 use shared::{Coded, ErrorCode, data_files};
 use tracing::{info, warn};
@@ -25,6 +26,10 @@ const TRACKERS: &str = "trackers.json";
 
 /// A longer file is none of a join line.
 const MAX_FILE: u64 = 64 << 10;
+
+/// Between two attempts to join.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The variable that has a join line.
 const VARIABLE: &str = "ENJAMBRE_JOIN";
@@ -213,8 +218,8 @@ impl Place {
     }
 }
 
-/// Takes up the membership of a data directory, or joins with a line. Without both the webserver stays
-/// outside.
+/// Takes up the membership of a data directory, or joins with a line, which waits until somebody answers.
+/// Without both the webserver stays outside.
 ///
 /// # Errors
 /// When the membership cannot be used, or the network does not take this webserver.
@@ -231,7 +236,7 @@ pub async fn enter(data_dir: Option<&Path>, line: Option<&JoinLine>) -> Result<P
         None if !membership.is_member() => return Ok(Place::default()),
         Some(line) if !membership.is_member() => {
             data_files::make_data_directory(data_dir).map_err(failed("make", data_dir))?;
-            let joined = membership.join(line).await?;
+            let joined = join(&membership, line).await?;
             let trackers = trackers_of(&joined, membership.tls()).await?;
             remember(data_dir, &trackers)?;
         }
@@ -249,6 +254,20 @@ pub async fn enter(data_dir: Option<&Path>, line: Option<&JoinLine>) -> Result<P
         membership: Some(membership),
         trackers,
     })
+}
+
+/// Joins, as soon as somebody answers: the tracker may start later.
+async fn join(membership: &Membership, line: &JoinLine) -> Result<Joined, RemoteError> {
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    loop {
+        match membership.join(line).await {
+            Err(error) if error.code() == ErrorCode::Unavailable => {
+                warn!(%error, "cannot join the network yet; trying again");
+                tokio::time::sleep(backoff.next_wait()).await;
+            }
+            joined => return joined,
+        }
+    }
 }
 
 /// Returns the trackers of a network that was just joined.

@@ -58,7 +58,11 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
     telemetry::start(&values, verbosity);
     let config = Config::of(&values)?;
     let line = invocation.given(&values, &env).line()?;
-    let mut place = enter(config.data_dir.as_deref(), line.as_ref()).await?;
+    tokio::pin!(shutdown);
+    let mut place = tokio::select! {
+        place = enter(config.data_dir.as_deref(), line.as_ref()) => place?,
+        () = &mut shutdown => return Ok(()),
+    };
     if let Some(files) = &config.for_browsers {
         place.show_to_browsers(files)?;
     }
