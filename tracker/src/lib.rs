@@ -8,6 +8,8 @@
 //!
 //! Fragment bytes never pass through the tracker, and it never dials anyone: peers call it.
 
+pub mod audit_log;
+pub mod authority;
 pub mod config;
 mod http;
 pub mod journal;
