@@ -10,7 +10,9 @@
 
 pub mod audit_log;
 pub mod authority;
+pub mod commands;
 pub mod config;
+mod guardian;
 mod http;
 pub mod journal;
 pub mod ledger;
