@@ -47,6 +47,11 @@ impl PublicCertificate {
     }
 }
 
+/// Returns whether only a member's certificate has such a name.
+fn is_of_member(name: &str) -> bool {
+    name.ends_with(".enjambre")
+}
+
 /// Place of the certificate for browsers: empty unless somebody gives one.
 pub(super) type Public = Arc<OnceLock<PublicCertificate>>;
 
@@ -59,7 +64,8 @@ pub(super) struct Shown {
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let public = hello.server_name().and_then(|_| self.public.get());
+        let name = hello.server_name().filter(|name| !is_of_member(name));
+        let public = name.and_then(|_| self.public.get());
         Some(Arc::clone(
             public.map_or(&self.member, |public| &public.certified),
         ))

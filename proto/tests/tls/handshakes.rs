@@ -117,6 +117,9 @@ async fn a_client_that_says_a_name_sees_the_certificate_for_browsers() {
     server.tls.show_to_browsers(certificate);
     let seen = shown(&server.address, "files.example", made.der()).await;
     assert_eq!(seen.as_deref(), Some(&made.der()[..]));
+    let own_name = own(&server.tls).identity.to_string();
+    let seen = shown(&server.address, &own_name, &authority.root()).await;
+    assert!(seen.is_some(), "who asks for the member sees the member's");
     who(&server.dialled_by(&client, identity_of(&server.tls)))
         .await
         .expect("a member sees the member's");
