@@ -33,6 +33,7 @@ pub struct Cluster {
     /// The webserver.
     pub webserver: Program,
     peers: Vec<Peer>,
+    environment: Vec<(OsString, OsString)>,
     /// The output of `tracker init`, if the network is secured.
     pub security: Option<Security>,
     /// Dropped last: the programs are gone then.
@@ -62,6 +63,7 @@ pub struct ClusterBuilder {
     keep: bool,
     data: Option<PathBuf>,
     secured: bool,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Cluster {
@@ -74,6 +76,7 @@ impl Cluster {
             keep: false,
             data: None,
             secured: security::is_wanted(),
+            environment: Vec::new(),
         }
     }
 
@@ -143,14 +146,32 @@ impl Cluster {
         if let Some(zone) = zone {
             arguments.extend(["--zone", zone].map(Into::into));
         }
-        let entry = Entry {
+        let mut entry = Entry {
             arguments,
             environment: entry.environment,
         };
+        entry.environment.extend(self.environment.clone());
         let log = self.path(&format!("peer-{number}.log"));
         let program = Program::start_by("peer", entry, &log, "127.0.0.1", Vec::new())?;
         self.peers.push(Peer { program, data_dir });
         Ok(number)
+    }
+
+    /// Runs a command of the `tracker` program on the tracker's data directory, beside the running tracker.
+    ///
+    /// # Panics
+    /// When the program is not there.
+    pub fn operate<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        let mut command = Command::new(binaries::path("tracker"));
+        let (host, port) = self.tracker.address().rsplit_once(':').expect("a port");
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.path("tracker"))
+            .env("ENJAMBRE_HOST", host)
+            .env("ENJAMBRE_PORT", port)
+            .stdin(Stdio::null());
+        command.output().expect("the program is there").into()
     }
 
     /// Runs a command of the `peer` program on a data directory of its own, where no node runs.
@@ -223,6 +244,13 @@ impl ClusterBuilder {
         self
     }
 
+    /// Starts all programs with a variable of the environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
     /// Leaves the network as it is without security, whatever the environment says: the story starts programs
     /// by hand, or speaks with the tracker without being a member.
     #[must_use]
@@ -255,21 +283,31 @@ impl ClusterBuilder {
         let config = directory.join("tracker.toml");
         std::fs::write(&config, &self.timing).context("write the tracker's configuration")?;
         let data_dir = directory.join("tracker");
-        let security = self.secured.then(|| Security::init(&data_dir)).transpose()?;
-        let tracker_arguments = vec![
-            "--data-dir".into(),
-            data_dir.into(),
-            "--config".into(),
-            config.into(),
-        ];
-        let tracker = Program::start("tracker", tracker_arguments, &directory.join("tracker.log"))?;
-        let entry = Entry::of_webserver(security.as_ref(), tracker.address(), directory.join("webserver"));
+        let security = self
+            .secured
+            .then(|| Security::init_with(&data_dir, &self.environment));
+        let security = security.transpose()?;
+        let entry = Entry {
+            arguments: vec![
+                "--data-dir".into(),
+                data_dir.into(),
+                "--config".into(),
+                config.into(),
+            ],
+            environment: self.environment.clone(),
+        };
+        let log = directory.join("tracker.log");
+        let tracker = Program::start_by("tracker", entry, &log, "127.0.0.1", Vec::new())?;
+        let data_dir = directory.join("webserver");
+        let mut entry = Entry::of_webserver(security.as_ref(), tracker.address(), data_dir);
+        entry.environment.extend(self.environment.clone());
         let log = directory.join("webserver.log");
         let webserver = Program::start_by("webserver", entry, &log, "127.0.0.1", Vec::new())?;
         let mut cluster = Cluster {
             tracker,
             webserver,
             peers: Vec::new(),
+            environment: self.environment,
             security,
             root,
         };

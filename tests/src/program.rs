@@ -99,6 +99,15 @@ impl Program {
         self.launch()
     }
 
+    /// Starts it again without the environment that it was first given.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn restart_without_environment(&mut self) -> Result<()> {
+        self.environment.clear();
+        self.restart()
+    }
+
     /// Ends it at once, as a power cut would end the process: SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

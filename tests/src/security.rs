@@ -31,8 +31,20 @@ impl Security {
     /// # Errors
     /// When `tracker init` fails.
     pub fn init(data_dir: &Path) -> Result<Self> {
+        Self::init_with(data_dir, &[])
+    }
+
+    /// Does so with an environment besides.
+    ///
+    /// # Errors
+    /// As [`Self::init`].
+    pub fn init_with(data_dir: &Path, environment: &[(OsString, OsString)]) -> Result<Self> {
         let mut command = Command::new(binaries::path("tracker"));
-        command.args(["init", "--json", "--data-dir"]).arg(data_dir);
+        // By which curl knows the tracker.
+        command
+            .args(["init", "--json", "--name", "127.0.0.1", "--data-dir"])
+            .arg(data_dir);
+        command.envs(environment.iter().cloned());
         let output = command
             .stdin(Stdio::null())
             .output()
