@@ -2,7 +2,7 @@
 //! durably.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proto::tls::{Roots, key_of};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
@@ -96,8 +96,8 @@ fn failed(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Authority
     move |source| AuthorityError::Io { act, path, source }
 }
 
-fn write(path: PathBuf, text: &str) -> Result<(), AuthorityError> {
-    data_files::replace_durably(&path, text).map_err(failed("write", &path))
+fn write(path: &Path, text: &str) -> Result<(), AuthorityError> {
+    data_files::replace_durably(path, text).map_err(failed("write", path))
 }
 
 fn read(path: &Path) -> Result<String, AuthorityError> {
@@ -107,7 +107,7 @@ fn read(path: &Path) -> Result<String, AuthorityError> {
 /// Writes the keys of which one is the authority's.
 pub(super) fn write_keys(data_dir: &Path, keys: &[&KeyPair]) -> Result<(), AuthorityError> {
     let text: String = keys.iter().map(|key| key.serialize_pem()).collect();
-    write(data_dir.join(KEY), &text)
+    write(&data_dir.join(KEY), &text)
 }
 
 /// Reads the key of a certificate.
@@ -131,7 +131,7 @@ pub(super) fn write_lineage(data_dir: &Path, lineage: &Lineage) -> Result<(), Au
         format!("-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n")
     };
     let text: String = lineage.certificates().map(pem).collect();
-    write(data_dir.join(CERTIFICATES), &text)
+    write(&data_dir.join(CERTIFICATES), &text)
 }
 
 pub(super) fn read_lineage(data_dir: &Path) -> Result<Lineage, AuthorityError> {
@@ -152,7 +152,7 @@ pub(super) fn write_own(data_dir: &Path, own: &Own) -> Result<(), AuthorityError
     let path = data_dir.join(OWN);
     let text = serde_json::to_string(&file);
     let text = text.map_err(|error| failed("write", &path)(error.into()))?;
-    write(path, &(text + "\n"))
+    write(&path, &(text + "\n"))
 }
 
 pub(super) fn read_own(data_dir: &Path) -> Result<Own, AuthorityError> {
