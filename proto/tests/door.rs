@@ -94,7 +94,11 @@ async fn idle_connections_make_room_and_requests_go_on() {
 
     // Others are answered all the time.
     for _ in 0..10 {
-        let named = tokio::time::timeout(Duration::from_secs(5), identify(&address.into(), &proto::tls::Tls::default())).await;
+        let named = tokio::time::timeout(
+            Duration::from_secs(5),
+            identify(&address.into(), &proto::tls::Tls::default()),
+        )
+        .await;
         assert!(named.expect("in time").is_some());
     }
     assert_eq!(

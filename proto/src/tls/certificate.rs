@@ -45,7 +45,7 @@ impl Certificate {
 ///
 /// # Errors
 /// When the certificate cannot be read.
-pub(super) fn key_of(der: &CertificateDer<'_>) -> Result<KeyHash, TlsError> {
+pub(crate) fn key_of(der: &CertificateDer<'_>) -> Result<KeyHash, TlsError> {
     let read = EndEntityCert::try_from(der).map_err(|_| TlsError::Certificate)?;
     Ok(KeyHash::of(&read.subject_public_key_info()))
 }

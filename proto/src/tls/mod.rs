@@ -32,6 +32,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::dial::Server;
 
 pub use certificate::Certificate;
+pub(crate) use certificate::key_of;
 pub(crate) use connection::Connection;
 use credentials::Configured;
 pub use credentials::{Credentials, Roots};
@@ -169,7 +170,8 @@ impl Tls {
     }
 
     /// Returns whether connections can begin with TLS now, so that their first bytes have to be looked at.
-    pub(crate) fn is_on(&self) -> bool {
+    #[must_use]
+    pub fn is_on(&self) -> bool {
         self.state.borrow().mode != Mode::Off
     }
 

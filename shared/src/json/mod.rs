@@ -23,7 +23,7 @@ pub use names::{
 };
 pub use peers::{
     AccusedPeer, AdoptedNetwork, Gap, KeptApart, Limits, LocatedPeer, LostFiles, Network, NetworkDefaults,
-    NetworkPeer, NewId, NodeStatus, Ready, RebuiltIndex, Scrubbing, TrackerStatus,
+    NetworkPeer, NewId, NodeSecurity, NodeStatus, Ready, RebuiltIndex, Scrubbing, TrackerStatus,
 };
 pub use transfers::{
     AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent, HeldFile,
