@@ -92,6 +92,15 @@ impl Ends {
         }
     }
 
+    /// Whether the caller is on the program's own machine: at loopback, at the address that it has reached, or at
+    /// another address of the machine (from which the kernel dials a second address of one interface). No other
+    /// machine can hold a connection from such an address, because the answers to it do not leave this one. The
+    /// address that a program advertises proves nothing: others may be told a name, or a translated address.
+    #[must_use]
+    pub fn are_of_own_machine(self, has_address: impl FnOnce(IpAddr) -> bool) -> bool {
+        self.remote.is_loopback() || self.remote == self.local || has_address(self.remote)
+    }
+
     fn of(stream: &TcpStream, remote: SocketAddr) -> io::Result<Self> {
         Ok(Self::new(remote.ip(), stream.local_addr()?.ip()))
     }

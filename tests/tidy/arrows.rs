@@ -24,7 +24,7 @@ pub(crate) const SHARED: &[Row] = &[
 
 /// Clients stand on messages; nothing but `client` dials.
 pub(crate) const PROTO: &[Row] = &[
-    ("accept", &["opening", "tls", "v1"]),
+    ("accept", &["listen", "opening", "tls", "v1"]),
     ("accounts", &["accept"]),
     ("client", &["credentials", "dial", "messages", "status", "v1"]),
     ("credentials", &[]),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::client::DirectoryClient;
-use proto::membership::{Joined, Membership, MembershipError};
+use proto::membership::{Membership, MembershipError};
 use proto::messages::control::EntryPoint;
 use proto::tls::{PublicCertificate, Tls, TlsError};
 use shared::model::HostPort;
@@ -236,11 +236,14 @@ pub async fn enter(data_dir: Option<&Path>, line: Option<&JoinLine>) -> Result<P
         None if !membership.is_member() => return Ok(Place::default()),
         Some(line) if !membership.is_member() => {
             data_files::make_data_directory(data_dir).map_err(failed("make", data_dir))?;
-            let joined = join(&membership, line).await?;
-            let trackers = trackers_of(&joined, membership.tls()).await?;
+            let entry = join(&membership, line).await?;
+            let trackers = trackers_of(&entry, membership.tls()).await?;
             remember(data_dir, &trackers)?;
         }
-        Some(_) => info!("this webserver has joined before; the join line is not used"),
+        Some(line) => {
+            membership.check(line)?;
+            info!("this webserver has joined before; the join line is not used");
+        }
         None => {}
     }
     let mut trackers = remembered(data_dir)?;
@@ -257,7 +260,7 @@ pub async fn enter(data_dir: Option<&Path>, line: Option<&JoinLine>) -> Result<P
 }
 
 /// Joins, as soon as somebody answers: the tracker may start later.
-async fn join(membership: &Membership, line: &JoinLine) -> Result<Joined, RemoteError> {
+async fn join(membership: &Membership, line: &JoinLine) -> Result<EntryPoint, RemoteError> {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
         match membership.join(line).await {
@@ -265,14 +268,14 @@ async fn join(membership: &Membership, line: &JoinLine) -> Result<Joined, Remote
                 warn!(%error, "cannot join the network yet; trying again");
                 tokio::time::sleep(backoff.next_wait()).await;
             }
-            joined => return joined,
+            done => return done,
         }
     }
 }
 
 /// Returns the trackers of a network that was just joined.
-async fn trackers_of(joined: &Joined, tls: &Tls) -> Result<Vec<HostPort>, RemoteError> {
-    let (address, client) = match &joined.entry {
+async fn trackers_of(entry: &EntryPoint, tls: &Tls) -> Result<Vec<HostPort>, RemoteError> {
+    let (address, client) = match entry {
         EntryPoint::Tracker(address) => return Ok(vec![address.clone()]),
         EntryPoint::Webserver(address) => (address, DirectoryClient::of_webserver(address, tls)?),
         EntryPoint::Peer(address) => (address, DirectoryClient::of_peer(address, tls)?),

@@ -182,7 +182,8 @@ impl Tls {
     }
 
     /// Returns whether connections can begin with TLS now, so that their first bytes have to be looked at.
-    pub(crate) fn is_on(&self) -> bool {
+    #[must_use]
+    pub fn is_on(&self) -> bool {
         self.state.borrow().mode != Mode::Off
     }
 

@@ -4,6 +4,7 @@ mod authority;
 mod ending;
 mod enrolling;
 mod handshakes;
+mod membership;
 
 use std::ops::Range;
 

@@ -24,7 +24,7 @@ pub use names::{
 };
 pub use peers::{
     AccusedPeer, AdoptedNetwork, Gap, KeptApart, Limits, LocatedPeer, LostFiles, Network, NetworkDefaults,
-    NetworkPeer, NewId, NodeStatus, Ready, RebuiltIndex, Scrubbing, TrackerStatus,
+    NetworkPeer, NewId, NodeSecurity, NodeStatus, Ready, RebuiltIndex, Scrubbing, TrackerStatus,
 };
 pub use security::{
     AuditChain, JoinLines, ListedMember, ListedToken, Members, NewToken, Revoked, RotatedAuthority, Secured,

@@ -115,6 +115,7 @@ pub(super) const TABLE: &[Group] = &[
         calls: &[
             ("/enjambre.v1.Control/Status", &[Command]),
             ("/enjambre.v1.Control/Connect", &[Command]),
+            ("/enjambre.v1.Control/Join", &[Command]),
             ("/enjambre.v1.Control/Disconnect", &[Command]),
             ("/enjambre.v1.Control/Add", &[Command]),
             ("/enjambre.v1.Control/AddStream", &[Command]),
