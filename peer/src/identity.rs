@@ -16,7 +16,7 @@ use shared::keys::PeerKey;
 use shared::model::{
     Epoch, Incarnation, KeyHash, LostFiles, Mark, Name, NetworkId, PeerId, RunId, Timestamp,
 };
-
+use shared::own_data::MEMBERSHIP_FILE;
 use store::{DiskStore, Rebuilt, StoreError};
 
 const PEER_KEY: &str = "peer_id";
@@ -114,8 +114,17 @@ fn read_peer(store: &DiskStore) -> Result<Option<PeerId>, StoreError> {
         .map(PeerId::from_bytes))
 }
 
+/// Returns the id and the key of a data directory on which a node may run; none when there is none that its
+/// user can read.
+#[must_use]
+pub fn read_key(data_dir: &Path) -> Option<(PeerId, PeerKey)> {
+    key_file::read(data_dir).ok().flatten()
+}
+
 /// Gives a store a new id, which has no key yet. A crash in between leaves an index that misses its key.
 fn set_new_peer(store: &DiskStore, peer: PeerId) -> Result<(), StoreError> {
+    // The certificate of the id before is of no use to this one, which has to join again.
+    key_file::remove_file(&store.root().join(MEMBERSHIP_FILE))?;
     key_file::remove(store.root())?;
     store.meta_set(PEER_KEY, peer.as_bytes())?;
     store.meta_set(KEY_KEY, &[])

@@ -8,8 +8,8 @@ use proto::messages::control::{
 use shared::collection::Mode;
 use shared::json::{
     AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, HeldFile, HeldName, Hidden,
-    LeftOutEntry, Limits, LostFiles, NetworkDefaults, NodeStatus, RefusedName, Scrubbing, VerifiedSoFar,
-    millis,
+    LeftOutEntry, Limits, LostFiles, NetworkDefaults, NodeSecurity, NodeStatus, RefusedName, Scrubbing,
+    VerifiedSoFar, millis,
 };
 use shared::model::{Absence, ByteRate, FetchPhase, FragmentLength, PeerMode};
 
@@ -229,6 +229,12 @@ pub(crate) fn status(status: &Status, mode: Option<PeerMode>) -> NodeStatus {
         reason: status.session.reason(),
         network: status.network.map(|network| network.to_string()),
         kept_apart: status.kept_apart.iter().map(Into::into).collect(),
+        security: status.security.as_ref().map(|security| NodeSecurity {
+            mode: security.mode.as_str(),
+            cluster: security.cluster.to_string(),
+            certificate_ends_ms: security.ends.as_millis(),
+            renewal_failure: security.failure.clone(),
+        }),
         epoch: status.epoch.get(),
         pending_publications: status.pending_publications,
         refused_publications: status.refused_publications,
@@ -373,6 +379,12 @@ mod tests {
             suspended: suspended(),
             network: None,
             kept_apart: Vec::new(),
+            security: Some(proto::messages::control::Membership {
+                mode: shared::security::authorization::Mode::Required,
+                cluster: shared::model::ClusterId::from_bytes([3; 8]),
+                ends: shared::model::Timestamp::from_millis(11),
+                failure: None,
+            }),
             uptime: Duration::from_millis(1500),
             bytes_sent: 5,
             bytes_received: 6,
@@ -412,7 +424,9 @@ mod tests {
             "culprits": [{"id": "02".repeat(16), "addr": "127.0.0.1:2", "offence": "stalled", "times": 3,
                 "ago_ms": 1500, "bytes_per_second": null}],
             "scrub": {"done": 1, "total": 2, "damaged": 3, "rounds": 4},
-            "visitor_host": null, "unreachable": null, "network": null, "kept_apart": [], "defaults": {"replicas": 3, "fragment_length": null},
+            "visitor_host": null, "unreachable": null, "network": null, "kept_apart": [],
+            "security": {"mode": "required", "cluster": "03".repeat(8), "certificate_ends_ms": 11, "renewal_failure": null},
+            "defaults": {"replicas": 3, "fragment_length": null},
         });
         assert_eq!(value(super::status(&status, None)), expected);
         status.session = SessionStatus::Connecting {

@@ -6,7 +6,7 @@
 //! places, [`Options`] is the result.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -15,11 +15,12 @@ use proto::messages::control::EntryPoint;
 use shared::language::Language;
 use shared::model::{FragmentLength, HostPort, ReplicationTarget, Undialable, undialable};
 use shared::runtime::telemetry::{LOG, LOG_FORMAT};
+use shared::security::{JoinLine, JoinLineError};
 use shared::settings::{
     self, Env, InForce, Key, Places, Setting, Table, Values, duration, path, remote, text, truth, whole,
 };
 
-use crate::node::{self, NodeSettings};
+use crate::node::{self, JoinSource, NodeSettings};
 use crate::words;
 
 static DATA_DIR: Key<PathBuf> = Key::new("data_dir", path)
@@ -30,7 +31,7 @@ static PEER: Key<HostPort> = Key::new("peer", remote).each_command();
 static WEBSERVER: Key<HostPort> = Key::new("webserver", remote)
     .or("127.0.0.1:50051")
     .told("where the network was entered the last time, else 127.0.0.1:50051")
-    .instead_of(&["tracker", "join"])
+    .instead_of(&["tracker", "join", "join_file"])
     .flag(
         "webserver",
         "HOST:PORT",
@@ -38,27 +39,39 @@ static WEBSERVER: Key<HostPort> = Key::new("webserver", remote)
         "Entrar en la red a través de este servidor web",
     );
 static TRACKER: Key<HostPort> = Key::new("tracker", remote)
-    .instead_of(&["webserver", "join"])
+    .instead_of(&["webserver", "join", "join_file"])
     .flag(
         "tracker",
         "HOST:PORT",
         "Enter the network through this tracker",
         "Entrar en la red a través de este tracker",
     );
-static JOIN: Key<HostPort> = Key::new("join", remote)
-    .instead_of(&["webserver", "tracker"])
+static JOIN: Key<JoinBy> = Key::new("join", join_by)
+    .instead_of(&["webserver", "tracker", "join_file"])
+    .concealing(may_be_a_line)
     .flag(
         "join",
-        "PEER:PORT",
-        "Enter the network of this peer, which names its webserver and trackers",
-        "Entrar en la red de este nodo, que indica su servidor web y sus trackers",
+        "LINE|PEER:PORT",
+        "Join the secured network of a join line, which is needed once (better in ENJAMBRE_JOIN or --join-file: other users see the arguments of programs); or enter the network of this peer, which names its webserver and trackers",
+        "Ingresar en la red protegida de una línea de ingreso, que hace falta una sola vez (mejor en ENJAMBRE_JOIN o --join-file: otros usuarios ven los argumentos de los programas); o entrar en la red de este nodo, que indica su servidor web y sus trackers",
     );
-static HOST: Key<String> = Key::new("host", text).or("127.0.0.1").flag(
-    "host",
-    "HOST",
-    "The address to listen on, beside 127.0.0.1; an address other than loopback exposes the node to the network",
-    "La dirección en la que escuchar, además de 127.0.0.1; una que no sea loopback expone el nodo a la red",
-);
+static JOIN_FILE: Key<PathBuf> = Key::new("join_file", path)
+    .instead_of(&["webserver", "tracker", "join"])
+    .flag(
+        "join-file",
+        "FILE",
+        "Join the secured network of the join line in this file, which is needed once",
+        "Ingresar en la red protegida de la línea de ingreso de este archivo, que hace falta una sola vez",
+    );
+static HOST: Key<String> = Key::new("host", text)
+    .or("127.0.0.1")
+    .told("127.0.0.1; the address that leads to its network for a member of a secured one")
+    .flag(
+        "host",
+        "HOST",
+        "The address to listen on, beside 127.0.0.1; an address other than loopback exposes the node to the network",
+        "La dirección en la que escuchar, además de 127.0.0.1; una que no sea loopback expone el nodo a la red",
+    );
 static PORT: Key<u16> = Key::new("port", whole)
     .or("50053")
     .told("50053 for `serve`, otherwise 0")
@@ -93,8 +106,8 @@ static TIMEOUT: Key<Duration> = Key::new("timeout", duration).each_command();
 /// Every setting of a peer: those of the program, and those of its node.
 #[must_use]
 pub fn table() -> Table {
-    static BEFORE: [&dyn Setting; 8] = [
-        &DATA_DIR, &PEER, &WEBSERVER, &TRACKER, &JOIN, &HOST, &PORT, &ADVERTISE,
+    static BEFORE: [&dyn Setting; 9] = [
+        &DATA_DIR, &PEER, &WEBSERVER, &TRACKER, &JOIN, &JOIN_FILE, &HOST, &PORT, &ADVERTISE,
     ];
     static AFTER: [&dyn Setting; 9] = [
         &REPLICAS,
@@ -112,6 +125,32 @@ pub fn table() -> Table {
     &TABLE
 }
 
+/// The value of `join`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum JoinBy {
+    /// A peer, which knows its network.
+    Peer(HostPort),
+    /// A secured network.
+    Line(JoinLine),
+}
+
+fn join_by(text: &OsStr) -> Result<JoinBy, String> {
+    if !may_be_a_line(text) {
+        return remote(text).map(JoinBy::Peer);
+    }
+    let line = text.to_str().ok_or(JoinLineError::Other).and_then(str::parse);
+    let line = line.map_err(|error: JoinLineError| words::told(&error.to_string()));
+    line.map(JoinBy::Line)
+}
+
+/// Whether a text is no address, and so may be a join line or a part of one, which has a secret.
+fn may_be_a_line(text: &OsStr) -> bool {
+    /// No address in use is longer, and no line shorter.
+    const LONGEST: usize = 64;
+    let text = text.to_string_lossy();
+    text.len() > LONGEST || text.contains('/') || text.trim_start().starts_with("enj_")
+}
+
 const DEFAULT_WEBSERVER: &str = "127.0.0.1:50051";
 
 /// The values of all settings, defaults filled in.
@@ -123,8 +162,10 @@ pub struct Options {
     pub peer: Option<HostPort>,
     /// The network to enter, if one is named.
     pub entry: Option<EntryPoint>,
-    /// The address on which a node of this process listens.
-    pub host: String,
+    /// The join line of a secured network, which is needed once.
+    pub join: Option<JoinSource>,
+    /// The address on which a node of this process listens, if one is named.
+    pub host: Option<String>,
     /// The port on which it listens; the default depends on the command.
     pub port: Option<u16>,
     /// The address at which other peers dial it.
@@ -233,16 +274,20 @@ impl Options {
         // At most one of these is set.
         let tracker = values.said(&TRACKER).map(EntryPoint::Tracker);
         let webserver = values.said(&WEBSERVER).map(EntryPoint::Webserver);
-        let entry = tracker
-            .or(webserver)
-            .or_else(|| values.said(&JOIN).map(EntryPoint::Peer));
+        let (by_peer, join) = match values.said(&JOIN) {
+            Some(JoinBy::Peer(peer)) => (Some(EntryPoint::Peer(peer)), None),
+            Some(JoinBy::Line(line)) => (None, Some(JoinSource::Line(line))),
+            None => (None, values.said(&JOIN_FILE).map(JoinSource::File)),
+        };
+        let entry = tracker.or(webserver).or(by_peer);
         let is_set = |key| values.get(key).unwrap_or(false);
-        let (host, advertise) = (values.get(&HOST).unwrap_or_default(), values.get(&ADVERTISE));
-        check_addresses(&host, advertise.as_ref())?;
+        let (host, advertise) = (values.said(&HOST), values.get(&ADVERTISE));
+        check_addresses(host.as_deref().unwrap_or("127.0.0.1"), advertise.as_ref())?;
         Ok(Self {
             data_dir,
             peer: values.get(&PEER),
             entry,
+            join,
             host,
             port: values.said(&PORT),
             advertise,

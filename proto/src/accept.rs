@@ -78,6 +78,10 @@ pub struct Ends {
     pub local: IpAddr,
 }
 
+/// The mark of a request that came by TLS; in the extensions of those.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByTls;
+
 impl Ends {
     /// Makes the ends of a connection.
     #[must_use]
@@ -86,6 +90,15 @@ impl Ends {
             remote: remote.to_canonical(),
             local: local.to_canonical(),
         }
+    }
+
+    /// Whether the caller is on the program's own machine: at loopback, at the address that it has reached, or at
+    /// another address of the machine (from which the kernel dials a second address of one interface). No other
+    /// machine can hold a connection from such an address, because the answers to it do not leave this one. The
+    /// address that a program advertises proves nothing: others may be told a name, or a translated address.
+    #[must_use]
+    pub fn are_of_own_machine(self, has_address: impl FnOnce(IpAddr) -> bool) -> bool {
+        self.remote.is_loopback() || self.remote == self.local || has_address(self.remote)
     }
 
     fn of(stream: &TcpStream, remote: SocketAddr) -> io::Result<Self> {
@@ -272,8 +285,12 @@ impl Served {
             ends,
             watcher,
         } = self;
+        let is_secured = stream.is_secured();
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             let under_way = place.begin();
+            if is_secured {
+                request.extensions_mut().insert(ByTls);
+            }
             request.extensions_mut().insert(ends);
             request.extensions_mut().insert(caller.clone());
             let answer = router.clone().oneshot(request);

@@ -115,24 +115,21 @@ impl Entrance {
     /// # Errors
     /// When nothing answers, or it is another network.
     pub async fn find(address: &HostPort, pin: KeyHash) -> Result<Self, RemoteError> {
-        let failed = |error: &dyn std::error::Error| {
+        let failed = |code, error: &dyn std::error::Error| {
             let why = describe(error);
-            RemoteError::new(
-                ErrorCode::Unavailable,
-                format!("cannot enter the network at {address}: {why}"),
-            )
+            RemoteError::new(code, format!("cannot enter the network at {address}: {why}"))
         };
         let found = async { enrolment::find(connect(address).await?, pin).await };
         let found = tokio::time::timeout(CONNECT_TIMEOUT, found).await;
         let found = found.unwrap_or_else(|_| Err(TlsError::Late.into()));
-        let enrolment::Found { stream, server } = found.map_err(|error| failed(&error))?;
+        let enrolment::Found { stream, server } = found.map_err(|error| failed(code_of(&error), &error))?;
         let only = Mutex::new(Some(TokioIo::new(stream)));
         let connector = service_fn(move |_: Uri| {
             let stream = only.lock().unwrap_or_else(PoisonError::into_inner).take();
             async move { stream.ok_or(io::Error::from(io::ErrorKind::NotConnected)) }
         });
         let channel = endpoint(address)?.connect_with_connector(connector).await;
-        let channel = channel.map_err(|error| failed(&error))?;
+        let channel = channel.map_err(|error| failed(ErrorCode::Unavailable, &error))?;
         let server = server.identity;
         Ok(Self { channel, server })
     }
@@ -171,6 +168,19 @@ fn endpoint(address: &HostPort) -> Result<Endpoint, RemoteError> {
         .keep_alive_timeout(KEEP_ALIVE)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES))
+}
+
+/// Returns whether it is worth the while to try an address of a join line again. Another network, or a program
+/// of another kind, stays what it is; clocks are set.
+fn code_of(error: &io::Error) -> ErrorCode {
+    let why = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
+    match why {
+        Some(TlsError::Pin) => ErrorCode::PermissionDenied,
+        Some(TlsError::NoRoot | TlsError::NoTls | TlsError::Certificate | TlsError::Identity(_)) => {
+            ErrorCode::FailedPrecondition
+        }
+        _ => ErrorCode::Unavailable,
+    }
 }
 
 async fn connect(address: &HostPort) -> io::Result<TcpStream> {

@@ -31,6 +31,13 @@ pub const NODE_FILE: &str = "node.json";
 /// The file with the key of a peer.
 pub const KEY_FILE: &str = "peer.key";
 
+/// The file with a member's certificate in a secured network, and with the key of a program that has no other
+/// place for it.
+pub const MEMBERSHIP_FILE: &str = "membership.json";
+
+/// Beginning of the file [`MEMBERSHIP_FILE`].
+const MEMBERSHIP_BEGINNING: &str = "{\"chain\":[\"";
+
 /// Beginning of the file [`KEY_FILE`]; the peer's id follows, and the key in the next line.
 pub const KEY_HEADER: &str = "Enjambre key of peer ";
 
@@ -315,6 +322,7 @@ impl Program {
                 NODE_FILE,
                 "http-token",
                 "network.json",
+                MEMBERSHIP_FILE,
             ],
             Self::Tracker => &["lost+found", "tracker.lock", "journal.unfinished"],
         }
@@ -405,6 +413,7 @@ fn is_of_a_program(beginning: &[u8]) -> bool {
     is_database
         || beginning.starts_with(KEY_HEADER.as_bytes())
         || beginning.starts_with(TOKEN_HEADER.as_bytes())
+        || beginning.starts_with(MEMBERSHIP_BEGINNING.as_bytes())
         || beginning.starts_with(NODE_FILE_BEGINNING.as_bytes()) && has_token
 }
 

@@ -4,8 +4,9 @@
 //! ends them when it is dropped. [`Program`] is one of them: it can be killed, stopped and started again
 //! where it was. [`Outcome`] is the output and end of a command. [`eventually`] waits for a condition,
 //! bounded in time, and reports the last observation when it stays false. [`content`] makes files that are
-//! the same in every run. [`Terminal`] is a program at a terminal. [`Crowd`] is many
-//! false holders.
+//! the same in every run. [`security`] has networks that are secured. [`Terminal`] is a program at a
+//! terminal. [`Crowd`] is many
+//! false holders. [`Wiretap`] remembers every byte between programs.
 //!
 //! [`chaos`] harms such clusters under load, beside a ledger of their acknowledgements. [`dst`] simulates
 //! clusters in which everything goes wrong. [`mod@bench`] measures beside other tools; [`lab`] is a network
@@ -28,10 +29,12 @@ pub mod liar;
 mod outcome;
 mod program;
 mod replicas;
+pub mod security;
 #[cfg(feature = "lab")]
 pub mod strangers;
 pub mod swarm_sim;
 mod terminal;
+mod wiretap;
 
 pub use cluster::{Cluster, ClusterBuilder, Peer, QUICK_TIMING, copy};
 pub use crowd::{Crowd, hello};
@@ -41,3 +44,4 @@ pub use program::Program;
 pub use replicas::{fewest, keepers, wait_for_replicas};
 pub use rustix::process::Signal;
 pub use terminal::{Terminal, keys};
+pub use wiretap::Wiretap;

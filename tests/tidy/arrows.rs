@@ -24,7 +24,7 @@ pub(crate) const SHARED: &[Row] = &[
 
 /// Clients stand on messages; nothing but `client` dials.
 pub(crate) const PROTO: &[Row] = &[
-    ("accept", &["opening", "tls", "v1"]),
+    ("accept", &["listen", "opening", "tls", "v1"]),
     ("accounts", &["accept"]),
     ("client", &["credentials", "dial", "messages", "status", "v1"]),
     ("credentials", &[]),
@@ -275,12 +275,16 @@ pub(crate) const PEER: &[Row] = &[
 
 /// `directory` is the heart.
 pub(crate) const WEBSERVER: &[Row] = &[
-    ("config", &["directory"]),
+    ("config", &["directory", "joining"]),
     ("directory", &[]),
     ("http", &["directory"]),
+    ("joining", &["directory"]),
     ("prober", &["config", "directory", "rpc"]),
     ("rpc", &["directory"]),
-    ("webserver", &["config", "directory", "http", "prober", "rpc"]),
+    (
+        "webserver",
+        &["config", "directory", "http", "joining", "prober", "rpc"],
+    ),
 ];
 
 /// The simulations (`dst`, `swarm_sim`) know nothing of real programs.
@@ -311,24 +315,38 @@ pub(crate) const TESTS: &[Row] = &[
             "outcome",
             "program",
             "replicas",
+            "security",
         ],
     ),
-    ("cluster", &["binaries", "eventually", "outcome", "program"]),
+    (
+        "cluster",
+        &["binaries", "eventually", "outcome", "program", "security"],
+    ),
     ("content", &[]),
     ("crowd", &[]),
     ("dst", &[]),
     ("eventually", &[]),
     (
         "lab",
-        &["bench", "binaries", "content", "eventually", "outcome", "program"],
+        &[
+            "bench",
+            "binaries",
+            "content",
+            "eventually",
+            "outcome",
+            "program",
+            "security",
+        ],
     ),
     ("liar", &["crowd"]),
     ("outcome", &[]),
-    ("program", &["binaries", "eventually"]),
+    ("program", &["binaries", "eventually", "security"]),
     ("replicas", &["cluster", "eventually"]),
+    ("security", &["binaries"]),
     ("strangers", &[]),
     ("swarm_sim", &[]),
     ("terminal", &["eventually"]),
+    ("wiretap", &[]),
 ];
 
 /// Every crate's table, by the crate's name.

@@ -89,7 +89,8 @@ impl<'a> Context<'a> {
             let message = words::cannot(words::add(what), why);
             return Err(Failure::new(Exit::Unreachable, message));
         };
-        node.enter_if_offline(self.options.entry.as_ref()).await?;
+        node.enter_if_offline(self.options.entry.as_ref(), self.options)
+            .await?;
         Ok(node)
     }
 
@@ -107,17 +108,16 @@ impl<'a> Context<'a> {
     /// As [`Self::find_or_run`].
     pub(super) async fn find_or_run_in(&self, entry: Option<&EntryPoint>) -> Result<Attached, Failure> {
         if let Some(mut node) = attach::find(self.options).await? {
-            node.enter_if_offline(entry).await?;
+            node.enter_if_offline(entry, self.options).await?;
             self.ending().asked = Some(node.client.clone());
             return Ok(node);
         }
-        let entry = entry
-            .cloned()
-            .unwrap_or_else(|| attach::entry_or_default(self.options));
         let (node, client) = attach::run(self.options, true, self.tasks).await?;
+        let entry = entry.or_else(|| node.joined()).cloned();
         // Before anything else is awaited: from now on the node is stopped however the command ends.
         self.ending().own = Some(node);
-        attach::enter(&client, &entry).await?;
+        let entry = entry.unwrap_or_else(|| attach::entry_or_default(self.options));
+        attach::enter(&client, &entry, &attach::security(self.options).await).await?;
         let status = client.status().await;
         let status = status.map_err(|error| Failure::of(words::ask_for_status(), &error))?;
         Ok(Attached { client, status })

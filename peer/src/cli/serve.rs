@@ -7,7 +7,9 @@ use shared::settings::{Values, follow};
 
 use crate::node::NodeHandle;
 use crate::settings::{Gathered, Options};
-use crate::terminal::attach::{cannot_run, entry_or_default, misdirected, node_config, visitor_host};
+use crate::terminal::attach::{
+    cannot_run, entry_or_default, misdirected, node_config, security, visitor_host,
+};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
 use crate::words;
@@ -33,14 +35,21 @@ pub(super) async fn run(
     let shutdown = shutdown_signal(tasks);
     // An address that a person gave by mistake; one that is remembered may be another program's since.
     if let Some(entry) = &options.entry
-        && let Some(failure) = misdirected(entry).await
+        && let Some(failure) = misdirected(entry, &security(&options).await).await
     {
         return Err(failure);
     }
     let entry = entry_or_default(&options);
-    let config = node_config(&options, DEFAULT_PORT, Some(entry.clone()), false);
+    let mut config = node_config(&options, DEFAULT_PORT, Some(entry.clone()), false);
+    config.waits_to_join = true;
     let failed = |error| cannot_run(&error);
-    let node = NodeHandle::start(config, tasks.clone()).await.map_err(failed)?;
+    tokio::pin!(shutdown);
+    let node = tokio::select! {
+        started = NodeHandle::start(config, tasks.clone()) => started.map_err(failed)?,
+        // It may have waited for a network to join.
+        () = &mut shutdown => return Ok(()),
+    };
+    let entry = node.joined().cloned().unwrap_or(entry);
     let (adjustable, stop) = (node.adjustable(), tasks.token().clone());
     let following = follow(places, values, stop, is_usable, move |values, changed| {
         telemetry::change(&telemetry::filter(values, verbosity));

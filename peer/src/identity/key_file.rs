@@ -42,11 +42,16 @@ pub(super) fn make(data_dir: &Path, peer: PeerId) -> Result<PeerKey, StoreError>
 
 /// Removes the key of a data directory, if there is one; durably when this returns.
 pub(super) fn remove(data_dir: &Path) -> Result<(), StoreError> {
-    let path = path(data_dir);
-    match fs::remove_file(&path) {
-        Ok(()) => data_files::sync_directory(data_dir).map_err(failed("remove", &path)),
+    remove_file(&path(data_dir))
+}
+
+/// Removes a file, if it is there; durably when this returns.
+pub(super) fn remove_file(path: &Path) -> Result<(), StoreError> {
+    let directory = path.parent().unwrap_or(path);
+    match fs::remove_file(path) {
+        Ok(()) => data_files::sync_directory(directory).map_err(failed("remove", path)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(failed("remove", &path)(error)),
+        Err(error) => Err(failed("remove", path)(error)),
     }
 }
 

@@ -3,10 +3,14 @@
 use proto::messages::Remove;
 use proto::messages::control::LocalContent;
 use shared::model::{ByteCount, ContentRef, Name};
+use shared::security::JoinLine;
 use shared::{Coded as _, ErrorCode};
 
+use super::answer::Way;
 use super::completion::Completes;
 use super::{Menu, answer, screen};
+use crate::node::JoinSource;
+use crate::terminal::attach;
 use crate::terminal::exit::Failure;
 use crate::terminal::listing::locate;
 use crate::terminal::output::one_line;
@@ -21,9 +25,24 @@ impl Menu<'_> {
         let question = words::ask_entry(answer::shown(&self.entry));
         let default = self.entry.clone();
         let read = |line: &str| answer::entry(line, &default);
-        if let Some(entry) = self.answered(&question, &Completes::Nothing, read).await {
-            self.connect(entry).await;
+        match self.answered(&question, &Completes::Nothing, read).await {
+            Some(Way::Entry(entry)) => self.connect(entry).await,
+            Some(Way::Join(line)) => self.join(line).await?,
+            None => {}
         }
+        Ok(())
+    }
+
+    /// Joins a secured network, and enters it.
+    async fn join(&mut self, line: JoinLine) -> Result<(), Failure> {
+        let (client, source) = (self.client.clone(), JoinSource::Line(line));
+        let joining = attach::join(&client, &source);
+        let Some(joined) = self.while_shown(words::joining(), joining).await else {
+            return Ok(());
+        };
+        let entry = joined?;
+        self.console.say(words::has_joined());
+        self.connect(entry).await;
         Ok(())
     }
 

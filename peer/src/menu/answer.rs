@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use proto::messages::control::EntryPoint;
 use shared::language::{self, Language};
 use shared::model::{FragmentLength, HostPort, Name, RemoteAddressError, ReplicationTarget};
+use shared::security::JoinLine;
 use shared::settings::mistake;
 
 use crate::settings::default_entry;
@@ -27,12 +28,32 @@ pub fn shown(entry: &EntryPoint) -> String {
     }
 }
 
-/// Reads `HOST:PORT` or `webserver HOST:PORT`, `tracker` or `tracker HOST:PORT`, `peer HOST:PORT`; an empty
-/// line means the default.
+/// An answer to the question for a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// An address of it.
+    Entry(EntryPoint),
+    /// A line that makes the peer a member of it.
+    Join(JoinLine),
+}
+
+/// Reads `HOST:PORT` or `webserver HOST:PORT`, `tracker` or `tracker HOST:PORT`, `peer HOST:PORT`, or a join
+/// line; an empty line means the default.
 ///
 /// # Errors
-/// The text to show, with the possible answers.
-pub fn entry(line: &str, default: &EntryPoint) -> Result<EntryPoint, String> {
+/// The text to show, with the possible answers. It repeats no join line.
+pub fn entry(line: &str, default: &EntryPoint) -> Result<Way, String> {
+    match line.trim().starts_with("enjambre") && line.contains("://") {
+        true => {
+            let line: Result<JoinLine, _> = line.parse();
+            line.map(Way::Join)
+                .map_err(|error| words::told(&error.to_string()))
+        }
+        false => address_of(line, default).map(Way::Entry),
+    }
+}
+
+fn address_of(line: &str, default: &EntryPoint) -> Result<EntryPoint, String> {
     let mut words = line.split_whitespace();
     let (first, second) = (words.next(), words.next());
     let address = |text: &str| -> Result<HostPort, String> {
@@ -218,10 +239,10 @@ mod tests {
             ("T lab:2", tracker("lab:2")),
             ("tracker", tracker("127.0.0.1:50052")),
         ] {
-            assert_eq!(entry(line, &default), Ok(meant), "{line:?}");
+            assert_eq!(entry(line, &default), Ok(Way::Entry(meant)), "{line:?}");
         }
         let other = tracker("lab:9");
-        assert_eq!(entry("", &other), Ok(other.clone()));
+        assert_eq!(entry("", &other), Ok(Way::Entry(other.clone())));
         for bad in ["lab", "tracker lab", "a b c", "tracker a:1 b:2", "webserver :1"] {
             let told = entry(bad, &default).expect_err(bad);
             assert!(told.contains("type HOST:PORT"), "{told}");
@@ -230,6 +251,21 @@ mod tests {
             let told = entry(bad, &default).expect_err(bad);
             assert!(told.contains("nobody can dial"), "{told}");
         }
+    }
+
+    #[test]
+    fn a_join_line_is_one_and_a_damaged_one_is_not_repeated() {
+        let line = format!(
+            "enjambre-join://lab:1/1.{}.0707070707070707.{}",
+            "a".repeat(52),
+            "q".repeat(26)
+        );
+        let answered = entry(&format!("  {line}  "), &default_entry());
+        assert!(matches!(answered, Ok(Way::Join(_))), "{answered:?}");
+        let told = entry(&line[..line.len() - 3], &default_entry()).expect_err("cut off");
+        assert!(told.contains("cut off") && !told.contains("qqq"), "{told}");
+        let sent = entry("enjambre://lab:1/0123456789/a", &default_entry()).expect_err("of `peer send`");
+        assert!(sent.contains("peer receive"), "{sent}");
     }
 
     #[test]

@@ -36,9 +36,10 @@ use proto::messages::control::{EntryPoint, SessionStatus, Status};
 use shared::model::Incarnation;
 use shared::runtime::{Clock, Tasks};
 
+use crate::node::NodeHandle;
 use crate::settings::{Options, default_entry};
 use crate::terminal::attach::{self, Attached};
-use crate::terminal::exit::Failure;
+use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::{Output, one_line};
 use crate::terminal::show;
 use crate::terminal::table::shortened;
@@ -78,6 +79,8 @@ struct Menu<'a> {
     options: &'a Options,
     /// The default of `connect`.
     entry: EntryPoint,
+    /// The network to be in at the beginning.
+    named: Option<EntryPoint>,
     /// The directory that `~` stands for.
     home: Option<PathBuf>,
 }
@@ -92,12 +95,14 @@ pub async fn run(options: &Options, out: &Output, tasks: &Tasks) -> Result<(), F
     let client = match attach::find(options).await? {
         Some(Attached { client, .. }) => client,
         None => {
-            let (node, client) = attach::run(options, false, tasks).await?;
+            let (node, client) = run_a_node(&console, options, tasks).await?;
             own = Some(node);
             client
         }
     };
+    let joined = own.as_ref().and_then(NodeHandle::joined).cloned();
     let mut menu = Menu::new(console, client, own.is_some(), options, tasks);
+    menu.named = options.entry.clone().or(joined);
     let result = menu.talk().await;
     menu.background.cancel_all();
     if let Some(node) = own {
@@ -107,6 +112,25 @@ pub async fn run(options: &Options, out: &Output, tasks: &Tasks) -> Result<(), F
         menu.console.unless_interrupted(node.stop()).await;
     }
     result
+}
+
+/// Runs a node. One that cannot join because nobody answers runs all the same: the line can be typed again.
+async fn run_a_node(
+    console: &Console<'_>,
+    options: &Options,
+    tasks: &Tasks,
+) -> Result<(NodeHandle, ControlClient), Failure> {
+    match attach::run(options, false, tasks).await {
+        Err(failure) if options.join.is_some() && failure.exit() == Exit::Unreachable => {
+            console.say(&one_line(&failure.to_string()));
+            let options = Options {
+                join: None,
+                ..options.clone()
+            };
+            attach::run(&options, false, tasks).await
+        }
+        outcome => outcome,
+    }
 }
 
 impl<'a> Menu<'a> {
@@ -130,6 +154,7 @@ impl<'a> Menu<'a> {
             is_cut_off: false,
             options,
             entry: options.entry.clone().unwrap_or_else(default_entry),
+            named: options.entry.clone(),
             home: std::env::home_dir(),
         }
     }
@@ -142,7 +167,7 @@ impl<'a> Menu<'a> {
         let columns = self.console.columns();
         self.console.say(&screen::banner(&status, self.is_own, columns));
         self.console.say("");
-        self.begin_in_network(&status.session).await;
+        self.begin_in_network(&status).await;
         let is_offline = |status: &Status| status.session == SessionStatus::Offline;
         if self.current_status().await.as_ref().is_some_and(is_offline) {
             self.console.say(words::in_no_network());
@@ -186,10 +211,21 @@ impl<'a> Menu<'a> {
     }
 
     /// Enters the network that the settings name; without one, offers a person the last one.
-    async fn begin_in_network(&mut self, session: &SessionStatus) {
+    async fn begin_in_network(&mut self, status: &Status) {
+        let session = &status.session;
         let is_offline = *session == SessionStatus::Offline;
-        match &self.options.entry {
-            Some(entry) if !is_connected(session) => self.connect(entry.clone()).await,
+        // The node of this menu has tried it.
+        if let Some(source) = &self.options.join
+            && !self.is_own
+            && status.security.is_none()
+        {
+            match attach::join(&self.client, source).await {
+                Ok(entry) => self.named = Some(entry),
+                Err(failure) => self.complain(&failure),
+            }
+        }
+        match self.named.clone() {
+            Some(entry) if !is_connected(session) => self.connect(entry).await,
             None if is_offline => {
                 let Some(last) = attach::last_network(self.options) else {
                     return;
@@ -364,7 +400,8 @@ impl<'a> Menu<'a> {
                 self.tell_published(before.as_ref()).await;
             }
             Some(Err(error)) => {
-                let failure = attach::cannot_enter(&entry, &error).await;
+                let failure =
+                    attach::cannot_enter(&entry, &error, &attach::security(self.options).await).await;
                 self.complain(&failure.hint(words::connects_in_background()));
             }
             None => self.console.say(words::connect_goes_on()),

@@ -243,6 +243,7 @@ mod tests {
             refused_publications: 0,
             network: None,
             kept_apart: Vec::new(),
+            security: None,
             lost: shared::model::LostFiles::default(),
             suspended: shared::model::SuspendedFiles::default(),
             uptime: Duration::ZERO,

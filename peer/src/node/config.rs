@@ -6,13 +6,15 @@ use proto::messages::control::EntryPoint;
 use shared::model::HostPort;
 use shared::settings::InForce;
 
+use super::joining::JoinSource;
 use super::settings::NodeSettings;
 
 /// The configuration of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeConfig {
-    /// The address to listen on beside 127.0.0.1; anything but loopback exposes the node.
-    pub host: String,
+    /// The address to listen on beside 127.0.0.1; anything but loopback exposes the node. None lets a member of
+    /// a secured network listen on the address that leads to its network, and others on loopback.
+    pub host: Option<String>,
     /// The port to listen on; 0 picks one.
     pub port: u16,
     /// The address that other peers dial; none means the address that it listens on.
@@ -21,6 +23,10 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// The network to enter at the start; none stays offline until told.
     pub entry: Option<EntryPoint>,
+    /// The join line of a secured network, needed once.
+    pub join: Option<JoinSource>,
+    /// Whether the start goes on trying to join when nobody answers.
+    pub waits_to_join: bool,
     /// Whether the node runs for one command only: it keeps nothing for others.
     pub is_transient: bool,
     /// Capacity, zone, limits.

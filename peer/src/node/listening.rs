@@ -1,17 +1,86 @@
 //! The addresses on which a node listens: the one of its settings, for everybody, and 127.0.0.1 with the same
 //! port, for its own machine.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use proto::listen::{self, ListenError, ListenFault};
+use proto::membership::Membership;
+use proto::messages::control::EntryPoint;
+use shared::model::HostPort;
 use tokio::net::TcpListener;
-use tracing::warn;
+use tracing::{debug, warn};
+
+use super::NodeConfig;
 
 /// Ports that are tried until one is free on both addresses. A free one of many thousand is rarely taken on
 /// the other address.
 const ATTEMPTS: usize = 32;
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The time for which a member waits for the address that leads to its network, and between two looks: a
+/// machine that starts may have none yet.
+const ADDRESS_WAIT: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Returns the host on which a node listens: that of the settings, or for a member of a secured network the
+/// address of this machine that leads to the network.
+pub(super) async fn host(config: &NodeConfig, membership: &Membership, entry: Option<&EntryPoint>) -> String {
+    if let Some(host) = &config.host {
+        return host.clone();
+    }
+    let entry = entry.filter(|_| membership.is_member());
+    let Some(EntryPoint::Webserver(network) | EntryPoint::Tracker(network) | EntryPoint::Peer(network)) =
+        entry
+    else {
+        return LOCALHOST.to_string();
+    };
+    if network.is_loopback() {
+        return LOCALHOST.to_string();
+    }
+    let found = async {
+        loop {
+            match own_address(network).await {
+                Ok(own) => return own,
+                Err(error) => {
+                    debug!(%network, %error, "no address of this machine leads to its network yet");
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+        }
+    };
+    match tokio::time::timeout(ADDRESS_WAIT, found).await {
+        Ok(own) => own.to_string(),
+        Err(_) => {
+            warn!(
+                %network,
+                "no address of this machine leads to its network, so that it listens for itself only; start it again, or \
+                 with --host"
+            );
+            LOCALHOST.to_string()
+        }
+    }
+}
+
+/// Returns the address of this machine from which it would send to another. No datagram is sent.
+///
+/// # Errors
+/// When the other one has no address, or nothing leads there.
+pub async fn own_address(other: &HostPort) -> io::Result<IpAddr> {
+    let remote = tokio::net::lookup_host((other.host(), other.port()))
+        .await?
+        .next();
+    let remote = remote.ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = tokio::net::UdpSocket::bind((any, 0)).await?;
+    socket.connect(remote).await?;
+    Ok(socket.local_addr()?.ip())
+}
 
 /// The open ports of a node.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 //! it through its `Control` service like to any other node, so there is one path for all of them.
 
 mod config;
+mod joining;
 mod listening;
 mod memory;
 mod running;
@@ -17,19 +18,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use proto::RemoteError;
 use proto::accept::{self, Door, Services};
 use proto::listen::ListenError;
+use proto::membership::{Membership, MembershipError};
 use proto::messages::control::EntryPoint;
 use proto::tls::Tls;
 use shared::model::{ContentId, HostPort, NetworkId};
 use shared::refusal::{of_place, remedy};
 use shared::runtime::{Clock, OnExit, Tasks};
+use shared::security::Role;
 use shared::{Coded, ErrorCode, Failure};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::info;
 
 pub use config::NodeConfig;
+pub use joining::{JoinSource, JoinSourceError, membership_of, security_of};
+pub use listening::own_address;
 pub use memory::{MemoryBudget, MemoryBudgetError};
 pub use running::{Hidden, RunningNode, find_running};
 pub use settings::{Adjustable, NodeSettings, RateLimit};
@@ -130,6 +136,7 @@ pub struct NodeHandle {
     control: SocketAddr,
     token: String,
     data_dir: PathBuf,
+    joined: Option<EntryPoint>,
     adjustable: Adjustable,
     tasks: Tasks,
 }
@@ -161,6 +168,15 @@ pub enum NodeError {
         /// The cause.
         source: std::io::Error,
     },
+    /// The certificate of the node cannot be used.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    /// There is no join line at its place.
+    #[error(transparent)]
+    JoinSource(#[from] JoinSourceError),
+    /// The network of the join line cannot be joined.
+    #[error("cannot join the network: {0}")]
+    Join(RemoteError),
     /// A task that the node cannot do without has failed.
     #[error("the node stopped because of a failure inside; its log says which")]
     Failed,
@@ -173,6 +189,9 @@ impl Coded for NodeError {
             Self::Wildcard(_) => ErrorCode::InvalidArgument,
             Self::Listen(error) => error.code(),
             Self::Announce { source, .. } => of_place(source),
+            Self::Membership(error) => error.code(),
+            Self::JoinSource(error) => error.code(),
+            Self::Join(error) => error.code(),
             Self::Failed => ErrorCode::Internal,
         }
     }
@@ -185,15 +204,20 @@ impl NodeHandle {
     /// When the data directory is in use or unusable, or the port is not free. Nothing runs then.
     pub async fn start(config: NodeConfig, tasks: Tasks) -> Result<Self, NodeError> {
         let (store, identity) = open(&config).await?;
-        let listening = Listening::start(&config.host, config.port).await?;
+        let clock = Clock::system();
+        let tls = Tls::off(clock.clone());
+        let membership = joining::open(&config, &identity, tls.clone(), clock.clone()).await?;
+        let joined = joining::join(&config, &membership).await?;
+        let entry = joined.clone().or_else(|| config.entry.clone());
+        let host = listening::host(&config, &membership, entry.as_ref()).await;
+        let listening = Listening::start(&host, config.port).await?;
         let (address, control) = (listening.address, listening.control);
         // The settings know wildcards in numbers; only the resolver knows that a name means one.
         if config.advertise.is_none() && address.ip().is_unspecified() {
-            return Err(NodeError::Wildcard(config.host));
+            return Err(NodeError::Wildcard(host));
         }
-        let clock = Clock::system();
-        let tls = Tls::off(clock.clone());
-        let zone = watch::Sender::new(config.settings.zone.clone());
+        let zone = config.settings.zone.clone().or_else(|| membership.zone());
+        let zone = watch::Sender::new(zone);
         let sources = TrackerSources::new(identity.peer());
         let own = Own {
             id: identity.peer(),
@@ -219,11 +243,12 @@ impl NodeHandle {
             acquaintances: Acquaintances::of(&config.data_dir),
             clock: clock.clone(),
         };
-        let network = Network::start(deps, config.entry.clone(), &tasks);
+        let network = Network::start(deps, entry, &tasks);
         sources.follow(network.clone());
+        keep_membership(&membership, &network, &tasks);
         let publisher = Publisher::start(&store, &identity, &network, &clock, &tasks);
         let transfer = transfer_service(&config.settings, store.clone(), &fetcher, &tasks, &clock);
-        let adjustable = Adjustable::new(&config.settings, zone, &store, &transfer, &fetcher);
+        let adjustable = Adjustable::new(&config.settings, zone, &membership, &store, &transfer, &fetcher);
         adjustable.tell(config.in_force.clone());
         let scrub = adjustable.scrub.subscribe();
         let scrubber = Scrubber::start(Arc::clone(&store), scrub, clock.clone(), &tasks);
@@ -232,6 +257,7 @@ impl NodeHandle {
             store,
             identity: Arc::clone(&identity),
             network,
+            membership,
             publisher,
             assignments,
             scrubber,
@@ -245,7 +271,7 @@ impl NodeHandle {
             address: advertised,
             listens: address,
             settings: adjustable.in_force.subscribe(),
-            zone: adjustable.zone.subscribe(),
+            zone: adjustable.zone.clone(),
             data_dir: config.data_dir.clone(),
         });
         let token = identity.token().to_owned();
@@ -258,9 +284,16 @@ impl NodeHandle {
             control,
             token,
             data_dir: config.data_dir,
+            joined,
             adjustable,
             tasks,
         })
+    }
+
+    /// Returns the way into the network that the node has joined with its join line now.
+    #[must_use]
+    pub const fn joined(&self) -> Option<&EntryPoint> {
+        self.joined.as_ref()
     }
 
     /// Returns the address on which the node listens.
@@ -372,12 +405,23 @@ async fn serve(listening: Listening, transfer: TransferService, node: Arc<Node>)
     let services = services.add(directory).await;
     let (grpc, _health) = services.into_router();
     let tasks = node.tasks.clone();
+    let door = Door::new().secured(node.membership.tls().clone());
+    let door = door.guarded(Role::Peer);
     let router = crate::http::router(node, grpc);
-    let door = Door::new();
     for listener in listening.into_listeners() {
         let serving = accept::serve(listener, router.clone(), tasks.clone(), door.clone());
         tasks.spawn("accept", OnExit::ShutDown, serving);
     }
+}
+
+/// Keeps the node a member: what the network says about its security is heard from the tracker of the moment,
+/// and the certificate is renewed in time.
+fn keep_membership(membership: &Membership, network: &Network, tasks: &Tasks) {
+    let (tell, tracker) = watch::channel(None);
+    let asked = network.clone().tell_tracker(membership.clone(), tell);
+    tasks.spawn("security-tracker", OnExit::Continue, asked);
+    let keeping = membership.clone().keep(tracker, tasks.clone());
+    tasks.spawn("security", OnExit::Continue, keeping);
 }
 
 /// Writes the files by which commands find the node.

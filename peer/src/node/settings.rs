@@ -8,6 +8,7 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use proto::membership::Membership;
 use shared::model::{ByteCount, ByteRate, FragmentLength, Zone};
 use shared::settings::{self, InForce, Key, Setting, Table, ValueError, Values, mistake, text, whole};
 use tokio::sync::watch;
@@ -119,7 +120,7 @@ type Effect = fn(&Adjustable, &NodeSettings);
 /// setting itself changes.
 static EFFECTS: &[(&dyn Setting, Effect)] = &[
     (&CAPACITY, |node, to| node.set_capacity(to.capacity)),
-    (&ZONE, |node, to| drop(node.zone.send_replace(to.zone.clone()))),
+    (&ZONE, |node, to| node.set_zone(to.zone.clone())),
     (&UPLOAD_LIMIT, |node, to| node.uploads.set(to.upload_limit)),
     (&DOWNLOAD_LIMIT, |node, to| node.downloads.set(to.download_limit)),
     (&UPLOAD_SLOTS, |node, to| {
@@ -141,12 +142,14 @@ pub struct Adjustable {
     pub(super) zone: watch::Sender<Option<Zone>>,
     pub(super) in_force: watch::Sender<InForce>,
     store: Arc<DiskStore>,
+    membership: Membership,
 }
 
 impl Adjustable {
     pub(super) fn new(
         settings: &NodeSettings,
         zone: watch::Sender<Option<Zone>>,
+        membership: &Membership,
         store: &Arc<DiskStore>,
         transfer: &TransferService,
         fetcher: &Fetcher,
@@ -159,6 +162,7 @@ impl Adjustable {
             zone,
             in_force: watch::Sender::new(InForce::default()),
             store: Arc::clone(store),
+            membership: membership.clone(),
         }
     }
 
@@ -172,6 +176,11 @@ impl Adjustable {
         for (_, effect) in EFFECTS.iter().filter(|(setting, _)| setting.name() == changed) {
             effect(self, settings);
         }
+    }
+
+    /// Changes the failure domain; without one, that of the join line counts.
+    fn set_zone(&self, zone: Option<Zone>) {
+        self.zone.send_replace(zone.or_else(|| self.membership.zone()));
     }
 
     /// Changes the bytes that the node lends. Contents that are held stay, also when they are more.

@@ -2,7 +2,8 @@
 //!
 //! The rule (ADR 0009): questions about a node are for the machine that it runs on, and changes for a caller
 //! that has the token of its data directory as well. The token proves that the caller may read that
-//! directory.
+//! directory. Whose connection is this machine's is decided where it is accepted ([`Ends`]); in a secured
+//! network the guard there has judged the request before, by the table of ADR 0040.
 //!
 //! | service | callers |
 //! |---|---|
@@ -55,7 +56,7 @@ impl AccessRule {
         token: Option<&[u8]>,
         has_address: impl FnOnce(IpAddr) -> bool,
     ) -> Result<Access, Denied> {
-        if !ends.is_some_and(|ends| is_this_machine(ends, has_address)) {
+        if !ends.is_some_and(|ends| ends.are_of_own_machine(has_address)) {
             return Err(Denied::OtherMachine);
         }
         match token {
@@ -64,14 +65,6 @@ impl AccessRule {
             Some(_) => Err(Denied::WrongToken),
         }
     }
-}
-
-/// Whether the caller at the other end is on this machine: at loopback, at the address that it has reached,
-/// or at another address of the machine (from which the kernel dials a second address of one interface). No
-/// other machine can hold a connection from such an address, because the answers to it do not leave this one.
-/// The address that the node advertises proves nothing: others may be told a name, or a translated address.
-fn is_this_machine(ends: Ends, has_address: impl FnOnce(IpAddr) -> bool) -> bool {
-    ends.remote.is_loopback() || ends.remote == ends.local || has_address(ends.remote)
 }
 
 /// Compares in a time that does not depend on where the first difference is.

@@ -19,6 +19,7 @@ use super::Node;
 use super::extent::{self, Held, nothing_held};
 use super::report::Events;
 use super::resolve::{inside, no_directory};
+use super::security;
 use crate::blocking::{blocking, try_blocking};
 use crate::collection::read_catalog;
 use crate::scrubber::{Finding, look_at};
@@ -57,6 +58,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         unreachable: node.network.unreachable(),
         network: node.identity.network(),
         kept_apart,
+        security: security::membership(node),
         epoch: node.identity.epoch(),
         pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
         refused_publications: u32::try_from(refused).unwrap_or(u32::MAX),

@@ -5,7 +5,8 @@
 //! [`local`] and [`upkeep`] are about this node and its copies, [`feed`] follows the network. Below them:
 //! [`resolve`] finds the content of a name, [`extent`] all contents that belong to it, [`reader`] hands a
 //! content out as bytes, [`outputs`] keeps transfers apart, [`ingest`] takes bytes in, [`report`] tells
-//! callers how far a long operation is, [`access`] says who may ask for what.
+//! callers how far a long operation is, [`access`] says who may ask for what, [`security`] makes the node a
+//! member of a secured network.
 //!
 //! Invariant: this module knows no gRPC, no HTTP and no terminal. Borders (`rpc`, `http`) decode a request,
 //! call one function here, and encode its answer; they never call each other.
@@ -25,6 +26,7 @@ pub(crate) mod plan;
 pub(crate) mod reader;
 pub(crate) mod report;
 pub(crate) mod resolve;
+pub(crate) mod security;
 mod spoiled;
 pub(crate) mod standard_streams;
 pub(crate) mod upkeep;
@@ -35,6 +37,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::client::{CatalogClient, UpkeepClient};
+use proto::membership::Membership;
 use shared::Failure;
 use shared::model::{ContentId, FragmentLength, HostPort, Timestamp, Zone};
 use shared::runtime::{Clock, Tasks};
@@ -60,6 +63,8 @@ pub(crate) struct Node {
     pub(crate) identity: Arc<Identity>,
     /// The network that the node is in.
     pub(crate) network: Network,
+    /// Its membership in a secured network.
+    pub(crate) membership: Membership,
     /// Makes the node's publications.
     pub(crate) publisher: Publisher,
     /// Carries out the tracker's orders.
@@ -85,7 +90,7 @@ pub(crate) struct Node {
     /// The settings as they were said.
     pub(crate) settings: watch::Receiver<InForce>,
     /// The failure domain.
-    pub(crate) zone: watch::Receiver<Option<Zone>>,
+    pub(crate) zone: watch::Sender<Option<Zone>>,
     /// The directory of the node's data.
     pub(crate) data_dir: PathBuf,
     /// The time at which the node started.

@@ -15,6 +15,7 @@ use proto::v1::control_server::{Control, ControlServer};
 use proto::{Invalid, v1};
 use shared::model::{Asked, ContentRef};
 use shared::runtime::OnExit;
+use shared::security::JoinLine;
 use shared::{ErrorCode, Failure};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -24,7 +25,8 @@ use super::forward;
 use crate::operations::access::{Access, AccessRule, Denied};
 use crate::operations::report::Events;
 use crate::operations::{
-    Node, add, collection, extent, feed, forget, get, local, passing, plan, standard_streams, upkeep, values,
+    Node, add, collection, extent, feed, forget, get, local, passing, plan, security, standard_streams,
+    upkeep, values,
 };
 
 /// The service; cheap to clone.
@@ -140,6 +142,14 @@ impl Control for ControlService {
             tracker: connection.tracker.to_string(),
             epoch: connection.epoch.get(),
         }))
+    }
+
+    async fn join(&self, request: Request<v1::JoinRequest>) -> Result<Response<v1::JoinReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        let line = request.into_inner().line.parse::<JoinLine>();
+        let line = line.map_err(|error| Failure::new(ErrorCode::InvalidArgument, error.to_string()));
+        let line = line.map_err(|failure| to_status(&failure))?;
+        reply(security::join(&self.node, &line).await)
     }
 
     async fn disconnect(

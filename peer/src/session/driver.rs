@@ -569,7 +569,9 @@ impl Driver {
             Order::Ask { .. } => {}
             Order::Reach { failure, .. } => self.take_reach(failure),
             Order::Adopt { defaults, .. } => drop(self.defaults.send_replace(defaults)),
-            Order::Probe { probe, address, .. } => self.probes.begin(probe, address),
+            Order::Probe {
+                probe, peer, address, ..
+            } => self.probes.begin(probe, peer, address),
             Order::Check {
                 check,
                 holder,

@@ -15,6 +15,7 @@ use proto::messages::control::EntryPoint;
 use proto::tls::Tls;
 use serde::{Deserialize, Serialize};
 use shared::model::{HostPort, NetworkId};
+use shared::security::authorization::{Denial, Mode};
 use shared::{ErrorCode, data_files};
 
 const FILE_NAME: &str = "network.json";
@@ -128,9 +129,14 @@ impl Known {
 /// When the address does not answer, belongs to another program, or knows no tracker.
 pub(super) async fn find(way: &EntryPoint, tls: &Tls) -> Result<Found, RemoteError> {
     let found = ask(way, tls).await;
+    // The certificate has told which program that is.
+    if found.is_ok() && tls.mode() == Mode::Required {
+        return found;
+    }
     // Webservers and peers answer the same question; only a webserver is worth remembering as one.
     match way {
         EntryPoint::Webserver(_) | EntryPoint::Peer(_) => match misdirected(way, tls).await {
+            Some(Program::Tls) if tls.is_on() => found,
             Some(program) => Err(wrong_program(way, program)),
             None => found,
         },
@@ -140,7 +146,12 @@ pub(super) async fn find(way: &EntryPoint, tls: &Tls) -> Result<Found, RemoteErr
 
 /// Returns the failure of a session, or that of its way when another program answers there.
 pub(super) async fn explained(way: &EntryPoint, failure: RemoteError, tls: &Tls) -> RemoteError {
+    let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) = way;
+    if !tls.is_on() && failure.to_string().ends_with(&Denial::Stranger.to_string()) {
+        return secured(address);
+    }
     match misdirected(way, tls).await {
+        Some(Program::Tls) if tls.is_on() => failure,
         Some(program) => wrong_program(way, program),
         None => failure,
     }
@@ -156,12 +167,24 @@ pub(super) fn named(failure: RemoteError, address: &HostPort, program: &str) -> 
 
 fn wrong_program(way: &EntryPoint, found: Program) -> RemoteError {
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) = way;
+    if found == Program::Tls {
+        return secured(address);
+    }
     let meant = Program::meant_by(way);
     let text = match found.flag() {
         Some(flag) => format!("{address} is {found}, not {meant}; use {flag} {address}"),
         None => format!("{address} is {found}, not {meant}; check the address"),
     };
     RemoteError::new(ErrorCode::InvalidArgument, text)
+}
+
+/// Says that a network has to be joined first.
+fn secured(address: &HostPort) -> RemoteError {
+    let text = format!(
+        "the network at {address} is secured, and this node has not joined it: get a join line from its operator \
+         (`tracker token create --join peer`), and start the node with it in ENJAMBRE_JOIN or --join-file"
+    );
+    RemoteError::new(ErrorCode::FailedPrecondition, text)
 }
 
 async fn ask(way: &EntryPoint, tls: &Tls) -> Result<Found, RemoteError> {
@@ -258,6 +281,22 @@ impl Acquaintances {
     #[must_use]
     pub fn last_entry(&self) -> Option<EntryPoint> {
         self.read().map(|known| known.entry)
+    }
+
+    /// Notes the way into the network that the node has joined, before it has been there. A half-written file
+    /// is never seen.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn note(&self, entry: &EntryPoint) -> io::Result<()> {
+        let networks = self.read().map(|known| known.networks()).unwrap_or_default();
+        self.write(&Known {
+            entry: entry.clone(),
+            webserver: None,
+            trackers: Vec::new(),
+            network: networks.current,
+            other_networks: networks.others,
+        })
     }
 
     pub(super) fn read(&self) -> Option<Known> {
@@ -407,6 +446,10 @@ mod tests {
             assert_eq!(acquaintances.read(), Some(known.clone()));
             assert_eq!(acquaintances.last_entry(), Some(known.entry));
         }
+        let joined = EntryPoint::Webserver(address("w:2"));
+        acquaintances.note(&joined).expect("written");
+        let after = acquaintances.read().expect("written");
+        assert_eq!((after.entry, after.network), (joined, known().network));
         std::fs::write(dir.path().join(FILE_NAME), "{\"by\":\"friend\"").expect("written");
         assert_eq!(acquaintances.read(), None);
     }

@@ -14,6 +14,7 @@ mod protected;
 mod samples;
 #[cfg(test)]
 mod tests;
+mod whom_to_ask;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proto::client::DirectoryClient;
 use proto::dial;
 use proto::tls::Tls;
-use shared::model::{HostPort, Report};
+use shared::model::{HostPort, PeerId, Report};
 use shared::runtime::{OnExit, Tasks};
 use tokio::sync::{Semaphore, mpsc};
 use tracing::debug;
@@ -33,14 +33,14 @@ impl Probes {
         }
     }
 
-    /// Begins to dial an address. Without a free slot nothing happens: the tracker asks another peer.
-    pub(super) fn begin(&self, probe: u64, address: HostPort) {
+    /// Begins to dial an address where a peer should answer. Without a free slot nothing happens: the tracker asks another peer.
+    pub(super) fn begin(&self, probe: u64, peer: PeerId, address: HostPort) {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             return;
         };
         let (tls, reports) = (self.tls.clone(), self.reports.clone());
         self.tasks.spawn("probe", OnExit::Continue, async move {
-            let outcome = DirectoryClient::answers_at(&address, &tls).await;
+            let outcome = DirectoryClient::answers_at(&address, &tls, peer).await;
             debug!(%address, ?outcome, "dialled a peer for the tracker");
             let outcome = outcome.map_err(|error| dial::cause(&error));
             // Without a session by then, the tracker asks another peer.

@@ -67,12 +67,13 @@ fn a_node_says_an_address_that_others_can_dial() {
 }
 
 /// A value that each setting accepts and that is not its default.
-const SAMPLES: [(&str, &str); 24] = [
+const SAMPLES: [(&str, &str); 25] = [
     ("data_dir", "/data"),
     ("peer", "127.0.0.1:1"),
     ("webserver", "web:2"),
     ("tracker", "tracker:3"),
     ("join", "peer:3"),
+    ("join_file", "/run/line"),
     ("host", "10.0.0.7"),
     ("port", "4"),
     ("advertise", "me:5"),
@@ -148,7 +149,7 @@ fn what_nobody_says_is_as_the_code_has_it() {
     let options = Options::told(&[("data_dir", "/data")]);
     assert_eq!(options.replicas, None, "the network says how many");
     assert_eq!((options.port, options.entry.clone()), (None, None));
-    assert_eq!(options.host, "127.0.0.1");
+    assert_eq!(options.host, None);
     assert_eq!(
         WEBSERVER.read(DEFAULT_WEBSERVER.as_ref()),
         Ok(address("127.0.0.1:50051"))

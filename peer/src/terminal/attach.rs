@@ -1,7 +1,7 @@
 //! The node that a command talks to: the running one, or one that this process runs for as long as it is
 //! needed.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +16,10 @@ use shared::{Coded as _, ErrorCode};
 
 use super::exit::{Exit, Failure};
 use crate::blocking::blocking;
-use crate::node::{Hidden, NodeConfig, NodeError, NodeHandle, RunningNode, find_running, last_entry};
+use crate::node::{
+    Hidden, JoinSource, NodeConfig, NodeError, NodeHandle, RunningNode, find_running, last_entry,
+    own_address, security_of,
+};
 use crate::settings::{Options, default_entry};
 use crate::words;
 
@@ -46,6 +49,8 @@ pub fn node_config(
         advertise: options.advertise.clone(),
         data_dir: options.data_dir.clone(),
         entry,
+        join: options.join.clone(),
+        waits_to_join: false,
         is_transient,
         settings: options.node.clone(),
         in_force: options.in_force.clone(),
@@ -69,7 +74,30 @@ pub async fn find(options: &Options) -> Result<Option<Attached>, Failure> {
     let Some((address, token)) = meant(options.peer.as_ref(), running).await else {
         return Ok(None);
     };
-    reach(&address, token.as_deref()).await.map(Some)
+    let tls = security(options).await;
+    reach(&address, token.as_deref(), &tls).await.map(Some)
+}
+
+/// Returns the security of connections to members of the network of the options' data directory.
+pub async fn security(options: &Options) -> Tls {
+    let data_dir = options.data_dir.clone();
+    blocking(move || security_of(&data_dir)).await.unwrap_or_default()
+}
+
+/// Makes a running node a member of the network of a join line, unless it is one; returns the way into it.
+///
+/// # Errors
+/// When there is no line at its place, nobody answers, or the line does not count.
+pub async fn join(client: &ControlClient, source: &JoinSource) -> Result<EntryPoint, Failure> {
+    let source = source.clone();
+    let read = blocking(move || source.read()).await;
+    let Ok(read) = read else {
+        return Err(Failure::new(Exit::Interrupted, words::interrupted()));
+    };
+    let line = read.map_err(|error| Failure::of(words::join_the_network(), &error))?;
+    let joined = client.join(&line).await;
+    let joined = joined.map_err(|error| Failure::of(words::join_the_network(), &error))?;
+    Ok(joined.entry)
 }
 
 /// Returns the failure of a command on a data directory that this user may not look into.
@@ -94,13 +122,29 @@ pub async fn require(options: &Options) -> Result<Attached, Failure> {
 }
 
 impl Attached {
-    /// Enters the network of `entry`, if the node is in none.
+    /// Enters the network of `entry`, or else of the join line of the options, if the node is in none.
     ///
     /// # Errors
-    /// When the network cannot be entered.
-    pub async fn enter_if_offline(&mut self, entry: Option<&EntryPoint>) -> Result<(), Failure> {
-        if let (SessionStatus::Offline, Some(entry)) = (&self.status.session, entry) {
-            let tracker = enter(&self.client, entry).await?;
+    /// When the network cannot be joined or entered.
+    pub async fn enter_if_offline(
+        &mut self,
+        entry: Option<&EntryPoint>,
+        options: &Options,
+    ) -> Result<(), Failure> {
+        if self.status.session != SessionStatus::Offline {
+            return Ok(());
+        }
+        let mut entry = entry.cloned();
+        if let (None, Some(source)) = (&entry, &options.join) {
+            match join(&self.client, source).await {
+                Ok(joined) => entry = Some(joined),
+                // A member does not need the line any more.
+                Err(_) if self.status.security.is_some() => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        if let Some(entry) = entry {
+            let tracker = enter(&self.client, &entry, &security(options).await).await?;
             self.status.session = SessionStatus::Connected { tracker };
         }
         Ok(())
@@ -111,34 +155,41 @@ impl Attached {
 ///
 /// # Errors
 /// When no tracker welcomes the node.
-pub async fn enter(client: &ControlClient, entry: &EntryPoint) -> Result<HostPort, Failure> {
+pub async fn enter(client: &ControlClient, entry: &EntryPoint, tls: &Tls) -> Result<HostPort, Failure> {
     match client.connect(entry).await {
         Ok((tracker, _)) => Ok(tracker),
-        Err(error) => Err(cannot_enter(entry, &error)
+        Err(error) => Err(cannot_enter(entry, &error, tls)
             .await
             .hint(words::check_that_it_runs_there())),
     }
 }
 
 /// Returns the failure to enter a network; when another program answers at the address, the failure says so.
-pub async fn cannot_enter(entry: &EntryPoint, error: &RemoteError) -> Failure {
-    let misdirected = misdirected(entry).await;
+pub async fn cannot_enter(entry: &EntryPoint, error: &RemoteError, tls: &Tls) -> Failure {
+    let misdirected = misdirected(entry, tls).await;
     misdirected.unwrap_or_else(|| Failure::of(words::connect_to(described(entry)), error))
 }
 
-/// Returns the failure of an entry point at whose address another program answers; none if the right one
-/// does, or nothing.
-pub async fn misdirected(entry: &EntryPoint) -> Option<Failure> {
-    let found = proto::client::misdirected(entry, &Tls::default()).await?;
+/// Returns the failure of an entry point at whose address another program answers, or a secured network that
+/// has not been joined; none if the right program does, or nothing.
+pub async fn misdirected(entry: &EntryPoint, tls: &Tls) -> Option<Failure> {
+    let found = proto::client::misdirected(entry, tls).await?;
+    let mut exit = Exit::Usage;
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) = entry;
     let why = match found {
         Program::Tracker => words::that_is_a_tracker(address),
         Program::Webserver => words::that_is_a_webserver(address),
         Program::Peer => words::that_is_a_peer(address),
-        Program::Http | Program::Tls | Program::Other => no_program_of_ours(found).to_owned(),
+        // The failure itself says what is wrong between members.
+        Program::Tls if tls.is_on() => return None,
+        Program::Tls => {
+            exit = Exit::NotAllowed;
+            words::that_is_secured().to_owned()
+        }
+        Program::Http | Program::Other => no_program_of_ours(found).to_owned(),
     };
     Some(Failure::new(
-        Exit::Usage,
+        exit,
         words::cannot(words::connect_to(described(entry)), why),
     ))
 }
@@ -185,6 +236,8 @@ pub async fn run(
 pub fn cannot_run(error: &NodeError) -> Failure {
     match error {
         NodeError::Listen(why) => Failure::new(why.code().into(), words::listen_error(why)),
+        NodeError::Join(why) => Failure::of(words::join_the_network(), why),
+        NodeError::JoinSource(why) => Failure::of(words::join_the_network(), why),
         _ => Failure::of(words::run_a_node(), error),
     }
 }
@@ -213,17 +266,12 @@ pub async fn visitor_host(said: &HostPort, entry: &EntryPoint) -> Option<IpAddr>
     if !said.is_loopback() || network.is_loopback() {
         return None;
     }
-    let looked = tokio::net::lookup_host((network.host().to_owned(), network.port()));
-    let remote = tokio::time::timeout(PATIENCE, looked).await.ok()?.ok()?.next()?;
-    let any: IpAddr = match remote {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    // No datagram is sent: the system says which of its addresses it would send from.
-    let socket = tokio::net::UdpSocket::bind((any, 0)).await.ok()?;
-    socket.connect(remote).await.ok()?;
-    let own = socket.local_addr().ok()?.ip();
-    (own != remote.ip() && !own.is_loopback()).then_some(own)
+    let own = tokio::time::timeout(PATIENCE, own_address(network))
+        .await
+        .ok()?
+        .ok()?;
+    let is_there = network.host().parse() == Ok(own);
+    (!is_there && !own.is_loopback()).then_some(own)
 }
 
 /// Returns text such as `the webserver at HOST:PORT`.
@@ -253,17 +301,17 @@ async fn meant(peer: Option<&HostPort>, running: Option<RunningNode>) -> Option<
     Some((peer.clone(), None))
 }
 
-async fn reach(address: &HostPort, token: Option<&str>) -> Result<Attached, Failure> {
+async fn reach(address: &HostPort, token: Option<&str>, tls: &Tls) -> Result<Attached, Failure> {
     let client = client(address, token)?;
     let answered = match tokio::time::timeout(SILENCE, client.status()).await {
         Ok(answered) => answered,
         // It may be a peer that is very busy.
-        Err(_) if identify(address, &Tls::default()).await == Some(Program::Peer) => client.status().await,
+        Err(_) if identify(address, tls).await == Some(Program::Peer) => client.status().await,
         Err(_) => return Err(silent(address)),
     };
     match answered {
         Ok(status) => Ok(Attached { client, status }),
-        Err(error) => Err(match identify(address, &Tls::default()).await {
+        Err(error) => Err(match identify(address, tls).await {
             Some(found) if found != Program::Peer => no_node(address, found),
             // It runs, and says what is wrong with it.
             _ if error.code() == ErrorCode::Unimplemented => {

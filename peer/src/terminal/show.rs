@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::messages::control::{EntryKind, Listed, RateLimits, Scrub, SessionStatus, Status};
+use proto::messages::control::{EntryKind, Listed, Membership, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
     Absence, Binding, ByteCount, ByteRate, ContentState, DialFailure, DrainStatus, Durability, FragmentSet,
     Health, KeptApart, Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason,
@@ -368,6 +368,9 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
     if let Some(why) = own_reach(status) {
         lines.push(("", why));
     }
+    for (n, line) in security(status.security.as_ref(), now).into_iter().enumerate() {
+        lines.push((if n == 0 { words::label_security() } else { "" }, line));
+    }
     if let Some(mode) = mode.filter(|mode| *mode != PeerMode::Active) {
         lines.push((words::label_mode(), self::mode(mode, now)));
     }
@@ -431,6 +434,22 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
     let width = longest.unwrap_or(0).max(10);
     let line = |(label, value): &(&str, String)| format!("{label:<width$} {value}");
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns a line about the membership in a secured network, and one about what is wrong with it.
+fn security(membership: Option<&Membership>, now: Timestamp) -> Vec<String> {
+    let Some(membership) = membership else {
+        return Vec::new();
+    };
+    let mode = words::security_mode(membership.mode);
+    let left = membership.ends.since(now);
+    let line = match left.is_zero() {
+        true => words::certificate_has_ended(mode, membership.cluster),
+        false => words::certificate_ends(mode, membership.cluster, format_duration(left)),
+    };
+    let failure = membership.failure.as_ref();
+    let failure = failure.map(|why| words::not_renewed(one_line(&words::told(why))));
+    std::iter::once(line).chain(failure).collect()
 }
 
 /// Returns a line about each other network of which something is here, and one about all of them.

@@ -79,6 +79,7 @@ VALUE: VALOR
 
 /// Defaults that are phrases.
 pub(crate) const DEFAULTS: &str = "
+.host: 127.0.0.1; en un miembro de una red protegida, la dirección que lleva a ella
 .webserver: donde se entró la última vez, si no 127.0.0.1:50051
 .port: 50053 con `serve`, si no 0
 .advertise: la dirección en la que escucha

@@ -71,12 +71,22 @@ shared::messages! {
 
     // Connecting.
     fn ask_entry(default) {
-        en: "webserver HOST:PORT, or tracker HOST:PORT [{default}]: ",
-        es: "webserver HOST:PUERTO, o tracker HOST:PUERTO [{default}]: "
+        en: "webserver HOST:PORT, or tracker HOST:PORT, or the join line of a secured network [{default}]: ",
+        es: "webserver HOST:PUERTO, o tracker HOST:PUERTO, o la línea de ingreso de una red protegida [{default}]: "
     }
     fn bad_entry(text) {
         en: "{text} is not an address; type HOST:PORT of a webserver, or tracker HOST:PORT",
         es: "{text} no es una dirección; escriba HOST:PUERTO de un servidor web, o tracker HOST:PUERTO"
+    }
+    fn join_the_network() { en: "join the network", es: "ingresar en la red" }
+    fn joining() { en: "joining the network", es: "ingresando en la red" }
+    fn has_joined() {
+        en: "this peer is a member of the network now; the join line is not needed again",
+        es: "este nodo ya es miembro de la red; la línea de ingreso no hace falta nunca más"
+    }
+    fn that_is_secured() {
+        en: "that network is secured, and this peer has not joined it; get a join line from its operator (`tracker token create --join peer`), and give it with ENJAMBRE_JOIN or --join-file (in the menu: paste it at `connect`)",
+        es: "esa red está protegida, y este nodo no ha ingresado en ella; pida una línea de ingreso a quien la administra (`tracker token create --join peer`), y désela con ENJAMBRE_JOIN o --join-file (en el menú: péguela en `conectar`)"
     }
     fn connecting_to(entry) { en: "connecting to {entry}", es: "conectando con {entry}" }
     fn connected_to(tracker, epoch) {

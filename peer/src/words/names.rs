@@ -1,5 +1,7 @@
 //! Lists, names, revisions and values, and the node itself.
 
+use shared::security::authorization::Mode;
+
 shared::messages! {
     // Titles of columns.
     fn title_name() { en: "NAME", es: "NOMBRE" }
@@ -92,6 +94,22 @@ shared::messages! {
     fn label_waiting() { en: "waiting", es: "en espera" }
     fn label_away() { en: "away", es: "ausentes" }
     fn label_lost() { en: "lost", es: "perdidos" }
+    fn label_security() { en: "security", es: "seguridad" }
+    fn security_required() { en: "required", es: "exigida" }
+    fn security_permissive() { en: "permissive", es: "permisiva" }
+    fn security_off() { en: "off", es: "apagada" }
+    fn certificate_ends(mode, cluster, left) {
+        en: "{mode}; member of {cluster}, with a certificate for {left} more",
+        es: "{mode}; miembro de {cluster}, con un certificado para {left} más"
+    }
+    fn certificate_has_ended(mode, cluster) {
+        en: "{mode}; member of {cluster}, but the certificate has ended: it is renewed as soon as a tracker answers",
+        es: "{mode}; miembro de {cluster}, pero el certificado ha caducado: se renueva en cuanto responda un tracker"
+    }
+    fn not_renewed(why) {
+        en: "the certificate could not be renewed: {why}",
+        es: "no se pudo renovar el certificado: {why}"
+    }
     fn label_apart() { en: "apart", es: "aparte" }
     fn publications_wait(count) {
         en: ["1 publication waits", "{count} publications wait"],
@@ -261,5 +279,14 @@ shared::messages! {
     fn value_too_long(most) {
         en: "it has more than {most}; add it as a file",
         es: "tiene más de {most}; añádalo como archivo"
+    }
+}
+
+/// Returns the word for the degree to which a network is secured.
+pub(crate) fn security_mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Off => security_off(),
+        Mode::Permissive => security_permissive(),
+        Mode::Required => security_required(),
     }
 }

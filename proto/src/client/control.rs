@@ -7,6 +7,7 @@ use shared::model::{
     Asked, Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, HostPort,
     Location, Name, PeerId, PeerMode, PinWish, RequestedMode, Revision, RevisionEntry, Survey, Why,
 };
+use shared::security::JoinLine;
 use shared::settings::InForce;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::{Ascii, MetadataValue};
@@ -17,7 +18,7 @@ use tonic::{Request, Response, Status as GrpcStatus, Streaming};
 
 use super::{Incoming, Patience, Remote, begun, unary};
 use crate::messages::control::{
-    Add, AddEvent, AddStep, EntryPoint, Get, GetEvent, Hiding, Listed, LocalContent, Noted, Planned,
+    Add, AddEvent, AddStep, EntryPoint, Get, GetEvent, Hiding, Joined, Listed, LocalContent, Noted, Planned,
     PutValue, RateLimits, ReadEvent, SetLimits, Status, TOKEN_KEY, Value, Verified,
 };
 use crate::messages::types::content_id;
@@ -103,6 +104,17 @@ impl ControlClient {
             .parse()
             .map_err(|error| Invalid::field("tracker", error))?;
         Ok((tracker, Epoch::new(reply.epoch)))
+    }
+
+    /// Makes the node a member of the secured network of a join line.
+    pub async fn join(&self, line: &JoinLine) -> Result<Joined, RemoteError> {
+        let request = v1::JoinRequest {
+            line: line.to_string(),
+        };
+        let reply = self.call(request, |mut client, request| async move {
+            client.join(request).await
+        });
+        Ok(reply.await?.try_into()?)
     }
 
     /// Leaves the network.

@@ -53,7 +53,8 @@ impl DirectoryClient {
     /// # Errors
     /// When the address cannot be dialled.
     pub fn of_webserver(address: &HostPort, tls: &Tls) -> Result<Self, RemoteError> {
-        Self::new("the webserver", address, tls, Role::Webserver)
+        let webserver = dial::Server::Any(Role::Webserver);
+        Self::new("the webserver", address, tls, webserver)
     }
 
     /// Makes a client of a peer that dials on first use.
@@ -61,7 +62,7 @@ impl DirectoryClient {
     /// # Errors
     /// When the address cannot be dialled.
     pub fn of_peer(address: &HostPort, tls: &Tls) -> Result<Self, RemoteError> {
-        Self::new("the peer", address, tls, Role::Peer)
+        Self::new("the peer", address, tls, dial::Server::Any(Role::Peer))
     }
 
     /// Makes a client of a machine that has not joined yet.
@@ -73,17 +74,22 @@ impl DirectoryClient {
         )
     }
 
-    fn new(program: &'static str, address: &HostPort, tls: &Tls, role: Role) -> Result<Self, RemoteError> {
-        let channel = dial::secured(address, tls, dial::Server::Any(role))?;
+    fn new(
+        program: &'static str,
+        address: &HostPort,
+        tls: &Tls,
+        server: dial::Server,
+    ) -> Result<Self, RemoteError> {
+        let channel = dial::secured(address, tls, server)?;
         Ok(Self(Generated::new(channel), Remote::new(program, address)))
     }
 
-    /// Returns who answers at an address.
+    /// Returns who answers at an address where a peer should; in a secured network nobody else can.
     ///
     /// # Errors
     /// When nobody does within `PROBE_TIMEOUT`.
-    pub async fn answers_at(address: &HostPort, tls: &Tls) -> Result<Answer, RemoteError> {
-        let client = Self::of_peer(address, tls)?;
+    pub async fn answers_at(address: &HostPort, tls: &Tls, peer: PeerId) -> Result<Answer, RemoteError> {
+        let client = Self::new("the peer", address, tls, dial::Server::peer(peer))?;
         let answered = tokio::time::timeout(PROBE_TIMEOUT, client.gateways()).await;
         let answered = answered.map_err(|_| {
             let within = shared::model::format_duration(PROBE_TIMEOUT);

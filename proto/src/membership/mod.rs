@@ -15,8 +15,9 @@ use std::time::Duration;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use shared::keys::{KeyError, PeerKey};
-use shared::model::{HostPort, MemberId, Zone};
+use shared::model::{ClusterId, HostPort, KeyHash, MemberId, Timestamp, Zone};
 use shared::runtime::{Backoff, Clock, Tasks};
+use shared::security::authorization::Mode;
 use shared::security::{Admission, JoinLine, News, Role};
 use shared::{Coded, ErrorCode};
 use tokio::sync::watch;
@@ -39,6 +40,11 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// The part of a certificate's life that is left when it is renewed: one in so many.
 const RENEWED_WITH: u32 = 3;
+
+/// The time before the end of a certificate in which the log warns that it could not be renewed, and the time
+/// between two such warnings.
+const WARNED_BEFORE: Duration = Duration::from_hours(7 * 24);
+const WARNED_EVERY: Duration = Duration::from_hours(1);
 
 /// Reasons for which a membership cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -81,13 +87,17 @@ impl From<MembershipError> for RemoteError {
     }
 }
 
-/// The network that was joined.
+/// The state of a membership, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Joined {
-    /// The address of the join line that answered.
-    pub entry: EntryPoint,
-    /// Failure domain that the line names.
-    pub zone: Option<Zone>,
+pub struct Standing {
+    /// The degree to which the network is secured.
+    pub mode: Mode,
+    /// The network.
+    pub cluster: ClusterId,
+    /// The end of the program's certificate.
+    pub ends: Timestamp,
+    /// The failure of the latest renewal; none when it has succeeded, or is not due.
+    pub failure: Option<String>,
 }
 
 /// A program's place in a secured network; cheap to clone.
@@ -97,6 +107,8 @@ pub struct Membership {
     role: Role,
     clock: Clock,
     papers: Arc<Mutex<Papers>>,
+    /// The failure of the latest renewal.
+    failure: Arc<Mutex<Option<String>>>,
 }
 
 impl Membership {
@@ -123,6 +135,7 @@ impl Membership {
             role,
             clock,
             papers: Arc::new(Mutex::new(papers)),
+            failure: Arc::default(),
         })
     }
 
@@ -138,59 +151,94 @@ impl Membership {
         self.tls.certificate().is_some()
     }
 
-    /// Joins the network of a line, by the first of its addresses that answers.
-    ///
-    /// # Errors
-    /// When none answers, or the network does not take this program; the first failure is told.
-    pub async fn join(&self, line: &JoinLine) -> Result<Joined, RemoteError> {
-        let mut failure = None;
-        for server in line.servers() {
-            match self.join_at(line, server).await {
-                Ok(joined) => return Ok(joined),
-                // The network has answered, and others answer the same.
-                Err(error) if error.code() != ErrorCode::Unavailable => return Err(error),
-                Err(error) => failure = failure.or(Some(error)),
-            }
-        }
-        let none = || RemoteError::new(ErrorCode::Unavailable, "the join line names no address");
-        Err(failure.unwrap_or_else(none))
+    /// Returns the failure domain that the join line named, if it named one.
+    #[must_use]
+    pub fn zone(&self) -> Option<Zone> {
+        self.papers().zone()
     }
 
-    async fn join_at(&self, line: &JoinLine, server: &HostPort) -> Result<Joined, RemoteError> {
-        let entrance = Entrance::find(server, line.pin()).await?;
-        let (entry, client) = match SecurityClient::entering(&entrance, server) {
-            Some(client) => (EntryPoint::Tracker(server.clone()), client),
-            None => {
-                let client = ask_for_tracker(line, server, &entrance).await?;
-                let entry = match entrance.server().role {
-                    Role::Peer => EntryPoint::Peer(server.clone()),
-                    _ => EntryPoint::Webserver(server.clone()),
-                };
-                (entry, client)
-            }
+    /// Returns the state of the membership; none before the program has joined.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        let certificate = self.tls.certificate()?;
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Standing {
+            mode: self.tls.mode(),
+            cluster: certificate.identity.cluster,
+            ends: certificate.ends,
+            failure: failure.clone(),
+        })
+    }
+
+    /// Returns the security of a caller that knows the network and shows no certificate; none before the
+    /// program has joined.
+    ///
+    /// # Errors
+    /// When a root cannot be used.
+    pub fn guest(&self) -> Result<Option<Tls>, MembershipError> {
+        let Some((cluster, roots)) = self.papers().trust() else {
+            return Ok(None);
         };
-        let (member, key) = self.papers().key()?;
+        Ok(Some(Tls::of_guest(self.clock.clone(), cluster, roots)?))
+    }
+
+    /// Checks that a line leads into the network of which the program is a member.
+    ///
+    /// # Errors
+    /// When it is another network.
+    pub fn check(&self, line: &JoinLine) -> Result<(), RemoteError> {
+        let papers = self.papers();
+        match papers.is_by(line.pin()) {
+            true => Ok(()),
+            false => Err(RemoteError::of(&OtherNetwork(
+                papers.path().display().to_string(),
+            ))),
+        }
+    }
+
+    /// Returns the way into the network of a line: the first of its addresses that answers, and the program
+    /// that is there.
+    ///
+    /// # Errors
+    /// When none answers, or it is another network.
+    pub async fn entry_of(line: &JoinLine) -> Result<EntryPoint, RemoteError> {
+        let (server, entrance) = enter(line, line.servers()).await?;
+        Ok(entry_point(&server, &entrance))
+    }
+
+    /// Joins the network of a line, by the first of its addresses that answers, and returns the way into it.
+    ///
+    /// # Errors
+    /// Unavailable when none answers, or the clocks differ; otherwise the network does not take this program.
+    pub async fn join(&self, line: &JoinLine) -> Result<EntryPoint, RemoteError> {
+        let (server, entrance) = enter(line, line.servers()).await?;
+        let entry = entry_point(&server, &entrance);
+        let client = match SecurityClient::entering(&entrance, &server) {
+            Some(client) => client,
+            None => ask_for_tracker(line, &server, &entrance).await?,
+        };
+        let own = self.papers().key()?;
+        let member = own.0;
         let enrol = Enrol {
             token: line.token(),
             secret: line.secret().clone(),
             role: self.role,
             member,
-            request: request_of(&key)?,
+            request: request_of(&own.1)?,
         };
         let admission = client.enrol(enrol).await?;
-        let zone = admission.zone.clone();
-        self.take((member, key), admission).await?;
+        self.take(own, admission, Some(line.pin())).await?;
         info!(%member, role = %self.role, "joined the network");
-        Ok(Joined { entry, zone })
+        Ok(entry)
     }
 
     /// Puts a certificate into force and writes it down.
-    async fn take(&self, own: OwnKey, admission: Admission) -> Result<(), RemoteError> {
+    async fn take(&self, own: OwnKey, admission: Admission, pin: Option<KeyHash>) -> Result<(), RemoteError> {
         let now = self.clock.now();
         let membership = self.clone();
         let taken = tokio::task::spawn_blocking(move || {
             let mut papers = membership.papers();
-            papers.take(own, &admission, now)?;
+            papers.take(own, &admission, pin, now)?;
             membership.put_into_force(&papers)
         });
         written(taken.await)
@@ -270,23 +318,37 @@ impl Membership {
         Ok(())
     }
 
-    async fn renew_in_time(&self, tracker: watch::Receiver<Option<HostPort>>) {
+    async fn renew_in_time(&self, mut tracker: watch::Receiver<Option<HostPort>>) {
+        let mut warned = None::<Timestamp>;
         loop {
             let due = self.tls.certificate().filter(|own| {
                 let left = own.ends.since(self.clock.now());
                 left < own.ends.since(own.begins) / RENEWED_WITH
             });
-            let address = tracker.borrow().clone();
+            let address = tracker.borrow_and_update().clone();
             if let (Some(own), Some(address)) = (due, address) {
-                match self.renew(&address).await {
+                let outcome = self.renew(&address).await;
+                let failure = outcome.as_ref().err().map(ToString::to_string);
+                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+                let now = self.clock.now();
+                let (left, is_quiet) = (own.ends.since(now), |at| now.since(at) < WARNED_EVERY);
+                match outcome {
                     Ok(()) => info!("the certificate of this program was renewed"),
+                    Err(error) if left > WARNED_BEFORE || warned.is_some_and(is_quiet) => {
+                        debug!(%error, tracker = %address, "the certificate of this program could not be renewed");
+                    }
                     Err(error) => {
-                        let left = shared::model::format_duration(own.ends.since(self.clock.now()));
-                        warn!(%error, %left, "the certificate of this program could not be renewed");
+                        warned = Some(now);
+                        let left = shared::model::format_duration(left);
+                        warn!(%error, tracker = %address, %left, "the certificate of this program could not be renewed");
                     }
                 }
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                // Another tracker may do it at once.
+                Ok(()) = tracker.changed() => {}
+            }
         }
     }
 
@@ -295,16 +357,11 @@ impl Membership {
     /// # Errors
     /// When the tracker does not answer or refuses.
     pub async fn renew(&self, tracker: &HostPort) -> Result<(), RemoteError> {
-        let (own, request, guest) = {
-            let papers = self.papers();
-            let (cluster, roots) = papers.trust().ok_or_else(|| RemoteError::of(&NotJoined))?;
-            let guest = Tls::of_guest(self.clock.clone(), cluster, roots).map_err(MembershipError::from)?;
-            let own = papers.key()?;
-            let request = request_of(&own.1)?;
-            (own, request, guest)
-        };
+        let guest = self.guest()?.ok_or_else(|| RemoteError::of(&NotJoined))?;
+        let own = self.papers().key()?;
+        let request = request_of(&own.1)?;
         let admission = SecurityClient::new(tracker, &guest)?.renew(request).await?;
-        self.take(own, admission).await
+        self.take(own, admission, None).await
     }
 
     fn papers(&self) -> MutexGuard<'_, Papers> {
@@ -323,6 +380,50 @@ impl Coded for NotJoined {
     }
 }
 
+/// The program is a member already, and the line is another network's.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "the join line is of another network than the one that this program has joined: leave the line out, or use \
+     another data directory; to leave that network for good, remove {0} first"
+)]
+struct OtherNetwork(String);
+
+impl Coded for OtherNetwork {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::FailedPrecondition
+    }
+}
+
+/// Finds the network of a line at the first of some addresses that answers.
+async fn enter(line: &JoinLine, addresses: &[HostPort]) -> Result<(HostPort, Entrance), RemoteError> {
+    let mut failure = None::<RemoteError>;
+    for address in addresses {
+        let error = match Entrance::find(address, line.pin()).await {
+            Ok(entrance) => return Ok((address.clone(), entrance)),
+            Err(error) => error,
+        };
+        // A program that may still come is worth waiting for, whoever answers elsewhere.
+        let is_final = |failure: &RemoteError| failure.code() != ErrorCode::Unavailable;
+        if failure
+            .as_ref()
+            .is_none_or(|before| is_final(before) && !is_final(&error))
+        {
+            failure = Some(error);
+        }
+    }
+    let none = || RemoteError::new(ErrorCode::Unavailable, "the join line names no address");
+    Err(failure.unwrap_or_else(none))
+}
+
+fn entry_point(address: &HostPort, entrance: &Entrance) -> EntryPoint {
+    let address = address.clone();
+    match entrance.server().role {
+        Role::Tracker => EntryPoint::Tracker(address),
+        Role::Peer => EntryPoint::Peer(address),
+        Role::Webserver | Role::User => EntryPoint::Webserver(address),
+    }
+}
+
 /// Finds a tracker by way of a member that knows some. The secret is for trackers only.
 async fn ask_for_tracker(
     line: &JoinLine,
@@ -330,22 +431,19 @@ async fn ask_for_tracker(
     entrance: &Entrance,
 ) -> Result<SecurityClient, RemoteError> {
     let gateways = DirectoryClient::entering(entrance, server).gateways().await?;
-    let mut failure = None;
-    for tracker in gateways.trackers {
-        let address = tracker.address.seen_from(server);
-        match Entrance::find(&address, line.pin()).await {
-            Ok(found) => match SecurityClient::entering(&found, &address) {
-                Some(client) => return Ok(client),
-                None => debug!(%address, "is no tracker"),
-            },
-            Err(error) => failure = failure.or(Some(error)),
-        }
-    }
-    let none = || {
+    let trackers = gateways.trackers.iter();
+    let addresses: Vec<_> = trackers
+        .map(|tracker| tracker.address.seen_from(server))
+        .collect();
+    if addresses.is_empty() {
         let text = format!("{server} knows no tracker that answers; start the tracker first");
+        return Err(RemoteError::new(ErrorCode::Unavailable, text));
+    }
+    let (address, entrance) = enter(line, &addresses).await?;
+    SecurityClient::entering(&entrance, &address).ok_or_else(|| {
+        let text = format!("{address} is no tracker, although {server} says so");
         RemoteError::new(ErrorCode::Unavailable, text)
-    };
-    Err(failure.unwrap_or_else(none))
+    })
 }
 
 /// Makes the certificate request of a key: nothing but the key counts in it.

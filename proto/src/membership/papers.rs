@@ -12,13 +12,14 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
 use shared::data_files;
 use shared::keys::PeerKey;
-use shared::model::{ClusterId, KeyHash, MemberId, Timestamp};
+use shared::model::{ClusterId, KeyHash, MemberId, Timestamp, Zone};
+use shared::own_data::MEMBERSHIP_FILE;
 use shared::security::{Admission, News};
 
 use super::MembershipError;
-use crate::tls::{Certificate, Credentials, Roots};
+use crate::tls::{Certificate, Credentials, Roots, Tls, key_of};
 
-const FILE_NAME: &str = "membership.json";
+const FILE_NAME: &str = MEMBERSHIP_FILE;
 
 /// Time between two writes of the file in which nothing is new but the time.
 const WRITTEN_EVERY: Duration = Duration::from_hours(1);
@@ -52,6 +53,13 @@ struct File {
     member: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// The hash of the authority's key in the join line, in hexadecimal digits: the authority may have another
+    /// key since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    joined_by: Option<String>,
+    /// The failure domain that the line named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
 }
 
 impl Papers {
@@ -95,6 +103,23 @@ impl Papers {
         Some((certificate.identity.cluster, ders(&file.roots)?))
     }
 
+    /// Returns whether a join line with this hash leads into the network that was joined.
+    pub(super) fn is_by(&self, pin: KeyHash) -> bool {
+        let by = self.file.as_ref().and_then(|file| file.joined_by.as_deref());
+        let is_root = |root: &CertificateDer<'_>| key_of(root).is_ok_and(|key| key == pin);
+        by.is_some_and(|by| by.parse() == Ok(pin))
+            || self.trust().is_some_and(|(_, roots)| roots.iter().any(is_root))
+    }
+
+    /// Returns the failure domain that the join line named.
+    pub(super) fn zone(&self) -> Option<Zone> {
+        self.file.as_ref()?.zone.as_ref()?.parse().ok()
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns the time at which a tracker last confirmed what is in force.
     pub(super) fn heard(&self) -> Timestamp {
         let heard = self.file.as_ref().map_or(0, |file| file.heard_ms);
@@ -121,14 +146,19 @@ impl Papers {
         Ok(Some((Credentials { chain, key, roots }, news)))
     }
 
-    /// Takes the certificate of a key, and makes both durable.
+    /// Takes the certificate of a key, and makes both durable. It is the first one if the program has joined by
+    /// a line with this hash now.
     pub(super) fn take(
         &mut self,
         (member, key): OwnKey,
         admission: &Admission,
+        pin: Option<KeyHash>,
         now: Timestamp,
     ) -> Result<(), MembershipError> {
         let has_place = self.own.is_some();
+        let before = self.file.as_ref().filter(|_| pin.is_none());
+        let joined_by = pin.map(|pin| pin.to_string());
+        let zone = admission.zone.as_ref().map(ToString::to_string);
         let mut file = File {
             chain: admission.chain.iter().map(|der| BASE64.encode(der)).collect(),
             roots: Vec::new(),
@@ -137,6 +167,8 @@ impl Papers {
             heard_ms: 0,
             member: (!has_place).then(|| member.to_string()),
             key: (!has_place).then(|| BASE64.encode(&key)),
+            joined_by: joined_by.or_else(|| before?.joined_by.clone()),
+            zone: zone.or_else(|| before?.zone.clone()),
         };
         file.hear(&admission.news, now);
         self.write(file)
@@ -159,7 +191,16 @@ impl Papers {
         Ok(has_new_roots)
     }
 
+    /// Replaces the file. One that could not be put into force is not written.
     fn write(&mut self, file: File) -> Result<(), MembershipError> {
+        let new = Self {
+            path: self.path.clone(),
+            own: self.own.clone(),
+            file: Some(file.clone()),
+        };
+        if let Some((credentials, _)) = new.in_force()? {
+            Tls::default().load(credentials)?;
+        }
         let failed = |source| MembershipError::Io {
             act: "write",
             path: self.path.display().to_string(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proto::tls::Credentials;
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PublicKeyData as _, date_time_ymd,
+    PublicKeyData, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use shared::model::KeyHash;
@@ -70,6 +70,20 @@ impl Authority {
     /// Certifies a new key of a member for a life in seconds from now.
     pub(crate) fn certify(&self, identity: Identity, life: Range<i64>) -> Credentials {
         let key = KeyPair::generate().expect("a key");
+        Credentials {
+            chain: vec![self.certificate_of(&key, identity, life), self.root()],
+            key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            roots: vec![self.root()],
+        }
+    }
+
+    /// Certifies the key of a member.
+    pub(crate) fn certificate_of(
+        &self,
+        key: &impl PublicKeyData,
+        identity: Identity,
+        life: Range<i64>,
+    ) -> CertificateDer<'static> {
         let mut params = CertificateParams::new(identity.names()).expect("names");
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
@@ -81,11 +95,7 @@ impl Authority {
             date_time_ymd(1970, 1, 1) + Duration::from_secs(since_1970)
         };
         (params.not_before, params.not_after) = (at(life.start), at(life.end));
-        let leaf = params.signed_by(&key, &self.issuer).expect("a certificate");
-        Credentials {
-            chain: vec![leaf.der().clone(), self.root()],
-            key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-            roots: vec![self.root()],
-        }
+        let leaf = params.signed_by(key, &self.issuer).expect("a certificate");
+        leaf.der().clone()
     }
 }

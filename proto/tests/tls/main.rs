@@ -5,6 +5,7 @@ mod ending;
 mod enrolling;
 mod guarding;
 mod handshakes;
+mod membership;
 
 use std::ops::Range;
 

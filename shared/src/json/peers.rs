@@ -106,6 +106,8 @@ pub struct NodeStatus {
     pub network: Option<String>,
     /// Everything that it has of other networks: no tracker is told of it here, and nothing of it is deleted.
     pub kept_apart: Vec<KeptApart>,
+    /// Membership in a secured network; null when the node has joined none.
+    pub security: Option<NodeSecurity>,
     pub epoch: u64,
     pub pending_publications: u32,
     /// Publications that the tracker has refused: `peer list --local` says why.
@@ -127,6 +129,20 @@ pub struct NodeStatus {
     pub culprits: Vec<AccusedPeer>,
     /// Progress of reading everything again in the background.
     pub scrub: Scrubbing,
+}
+
+/// Membership of a node in a secured network.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NodeSecurity {
+    /// `off`, `permissive` or `required`.
+    pub mode: &'static str,
+    /// Id of the network's authority.
+    pub cluster: String,
+    /// End of the node's certificate, in milliseconds since the Unix epoch.
+    pub certificate_ends_ms: u64,
+    /// Reason why the certificate could not be renewed; null when it was, or renewal is not due.
+    pub renewal_failure: Option<String>,
 }
 
 /// Defaults of a network.

@@ -15,7 +15,13 @@ use super::place::CONFIG;
 pub fn arguments(table: Table, heading: &'static str) -> impl Iterator<Item = Arg> {
     table.iter().filter_map(move |setting| {
         let flag = setting.flag()?;
-        let check = move |text: &str| setting.check_flag(text).map(|()| text.to_owned());
+        let check = move |text: &str| {
+            // clap would show it. It is checked where all places are, with words of our own.
+            if setting.conceals(text.as_ref()) {
+                return Ok(text.to_owned());
+            }
+            setting.check_flag(text).map(|()| text.to_owned())
+        };
         let argument = Arg::new(setting.name())
             .long(flag.long)
             .value_name(flag.value)

@@ -70,8 +70,12 @@ pub struct Key<T: 'static> {
     effect: Effect,
     silences: &'static [&'static str],
     is_list: bool,
+    conceals: fn(&OsStr) -> bool,
     flag: Option<Flag>,
 }
+
+/// What is shown in place of a text that is concealed.
+pub(super) const CONCEALED: &str = "(hidden)";
 
 /// Properties of a setting without its type.
 pub trait Setting: Sync + fmt::Debug {
@@ -88,6 +92,8 @@ pub trait Setting: Sync + fmt::Debug {
     fn silences(&self) -> &'static [&'static str];
     /// Whether it may have several values: a list in the file, separated by commas elsewhere.
     fn is_list(&self) -> bool;
+    /// Whether a text may hold a secret: it is never shown.
+    fn conceals(&self, text: &OsStr) -> bool;
     /// The flag that is made of the setting; none when the program defines one itself.
     fn flag(&self) -> Option<Flag>;
     /// Checks that a text is a value of the setting, for readers who see the text.
@@ -119,6 +125,7 @@ impl<T> Key<T> {
             effect: Effect::AtRestart,
             silences: &[],
             is_list: false,
+            conceals: |_| false,
             flag: None,
         }
     }
@@ -183,6 +190,13 @@ impl<T> Key<T> {
         self
     }
 
+    /// Never shows texts that may hold a secret.
+    #[must_use]
+    pub const fn concealing(mut self, conceals: fn(&OsStr) -> bool) -> Self {
+        self.conceals = conceals;
+        self
+    }
+
     /// The value that a text is.
     ///
     /// # Errors
@@ -217,6 +231,10 @@ impl<T> Setting for Key<T> {
         self.is_list
     }
 
+    fn conceals(&self, text: &OsStr) -> bool {
+        (self.conceals)(text)
+    }
+
     fn flag(&self) -> Option<Flag> {
         self.flag
     }
@@ -229,7 +247,7 @@ impl<T> Setting for Key<T> {
         let shown = text.to_string_lossy();
         self.read(text).map(drop).map_err(|reason| {
             // The reader may not see the text itself: it is in a file, or in the environment of a service.
-            if shown.is_empty() || reason.contains(&*shown) {
+            if shown.is_empty() || self.conceals(text) || reason.contains(&*shown) {
                 reason
             } else {
                 words::no_value(format_args!("{shown:?}"), reason)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::key::{Effect, Key, Setting, Table};
+use super::key::{CONCEALED, Effect, Key, Setting, Table};
 
 /// Place of a setting's value, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,13 +115,24 @@ pub struct InForce {
 impl From<&Values> for InForce {
     fn from(values: &Values) -> Self {
         let one = |(name, said): (&&str, &Said)| {
-            let text = said.text.to_string_lossy().into_owned();
+            let text = shown(values.table, name, &said.text)
+                .to_string_lossy()
+                .into_owned();
             ((*name).to_owned(), (text, said.origin))
         };
         Self {
             file: values.file.clone(),
             settings: values.said.iter().map(one).collect(),
         }
+    }
+}
+
+/// Returns a setting's text as it may be shown.
+fn shown<'t>(table: Table, name: &str, text: &'t OsStr) -> &'t OsStr {
+    let mut named = table.iter().filter(|setting| setting.name() == name);
+    match named.any(|setting| setting.conceals(text)) {
+        true => OsStr::new(CONCEALED),
+        false => text,
     }
 }
 
@@ -158,15 +169,15 @@ impl std::fmt::Display for Change {
 /// change.
 #[must_use]
 pub fn changes(from: &Values, to: &Values) -> Vec<Change> {
-    let owned = |values: &Values, name| values.text(name).map(OsString::from);
     let one = |setting: &&'static dyn super::Setting| {
         let name = setting.name();
-        let (from, to) = (owned(from, name), owned(to, name));
-        (from != to).then_some(Change {
+        let owned = |text: Option<&OsStr>| text.map(|text| shown(to.table, name, text).to_owned());
+        let (from, to) = (from.text(name), to.text(name));
+        (from != to).then(|| Change {
             name,
             effect: setting.effect(),
-            from,
-            to,
+            from: owned(from),
+            to: owned(to),
         })
     };
     to.table().iter().filter_map(one).collect()

@@ -30,18 +30,26 @@ pub fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
 /// A tool, and how it distributes a file.
 type Contestant = (&'static str, fn(&Scenario) -> Result<Distribution>);
 
-/// Runs each scenario `runs` times, every time on a new network with new nodes; with libtorrent in turns, if
-/// that is wanted.
+/// Runs each scenario `runs` times, every time on a new network with new nodes; in turns with ours in a
+/// secured network and with libtorrent, if that is wanted.
 ///
 /// A scenario that fails is reported and does not keep the others from running.
 ///
 /// # Errors
 /// When the user interrupts it.
 #[expect(clippy::print_stdout, reason = "it talks to the person who started it")]
-pub fn run(scenarios: &[Scenario], runs: u32, with_libtorrent: bool) -> Result<(Table, Value)> {
+pub fn run(
+    scenarios: &[Scenario],
+    runs: u32,
+    with_tls: bool,
+    with_libtorrent: bool,
+) -> Result<(Table, Value)> {
     let mut table = Table::new(&COLUMNS);
     let mut results = Vec::new();
     let mut contestants: Vec<Contestant> = vec![("enjambre", ours)];
+    if with_tls {
+        contestants.push(("enjambre, TLS", ours_by_tls));
+    }
     if with_libtorrent && torrent::is_installed() {
         contestants.push(("libtorrent", libtorrent::distribute));
     } else if with_libtorrent {
@@ -106,7 +114,12 @@ struct Record {
 }
 
 fn ours(scenario: &Scenario) -> Result<Distribution> {
-    let mut lab = Lab::start(scenario).context("start the lab")?;
+    let mut lab = Lab::start(scenario, false).context("start the lab")?;
+    lab.distribute(scenario)
+}
+
+fn ours_by_tls(scenario: &Scenario) -> Result<Distribution> {
+    let mut lab = Lab::start(scenario, true).context("start the secured lab")?;
     lab.distribute(scenario)
 }
 

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::network::{Network, Place};
 use super::race::{Distribution, Race, Receipt};
 use super::{Scenario, bound};
+use crate::security::{Entry, Security};
 use crate::{Outcome, Program, binaries, content, eventually, is_interrupted};
 
 /// The name that the file is published under.
@@ -41,43 +42,41 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Makes the network and starts the programs on it.
+    /// Makes the network and starts the programs on it, which secure their connections or do not.
     ///
     /// # Errors
     /// When the machine allows no lab, or a program does not start.
-    pub fn start(scenario: &Scenario) -> Result<Self> {
+    pub fn start(scenario: &Scenario, is_secured: bool) -> Result<Self> {
         binaries::build();
         let directory = directory_for(scenario)?;
         let network = Network::up(&scenario.links)?;
-        let start = |program, name: &str, place: &Place, entry: [&str; 2]| {
-            let data_dir = directory.path().join(name);
-            let mut arguments: Vec<_> = match program {
-                "webserver" => Vec::new(),
-                "peer" => vec!["serve".into(), "--data-dir".into(), data_dir.into()],
-                _ => vec!["--data-dir".into(), data_dir.into()],
-            };
-            arguments.extend(entry.into_iter().filter(|word| !word.is_empty()).map(Into::into));
+        let start = |program, name: &str, place: &Place, mut entry: Entry| {
             let log = directory.path().join(format!("{name}.log"));
-            Program::start_at(program, arguments, &log, place.address(), place.prefix())
+            if program == "peer" {
+                let data_dir = directory.path().join(name).into();
+                entry
+                    .arguments
+                    .splice(..0, ["serve".into(), "--data-dir".into(), data_dir]);
+            }
+            Program::start_by(program, entry, &log, place.address(), place.prefix())
         };
         let switch = network.switch();
-        let tracker = start("tracker", "tracker", &switch, ["", ""])?;
-        let webserver = start(
-            "webserver",
-            "webserver",
-            &switch,
-            ["--tracker", tracker.address()],
-        )?;
+        let data_dir = directory.path().join("tracker");
+        let security = is_secured.then(|| Security::init(&data_dir)).transpose()?;
+        let entry = Entry {
+            arguments: vec!["--data-dir".into(), data_dir.into()],
+            environment: Vec::new(),
+        };
+        let tracker = start("tracker", "tracker", &switch, entry)?;
+        let data_dir = directory.path().join("webserver");
+        let entry = Entry::of_webserver(security.as_ref(), tracker.address(), data_dir);
+        let webserver = start("webserver", "webserver", &switch, entry)?;
         let mut peers = Vec::new();
         for number in 0..network.host_count() {
             ensure!(!is_interrupted(), "interrupted");
             let (name, place) = (peer_name(number), network.host(number));
-            peers.push(start(
-                "peer",
-                &name,
-                &place,
-                ["--webserver", webserver.address()],
-            )?);
+            let entry = Entry::of_peer(security.as_ref(), webserver.address());
+            peers.push(start("peer", &name, &place, entry)?);
         }
         let lab = Self {
             peers,

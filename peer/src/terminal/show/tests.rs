@@ -169,6 +169,7 @@ fn connecting() -> Status {
         refused_publications: 1,
         network: None,
         kept_apart: Vec::new(),
+        security: None,
         lost: shared::model::LostFiles {
             files: 3,
             bytes: 5 << 20,
@@ -426,4 +427,27 @@ fn a_survey_names_losses_and_the_endangered() {
     for part in expected {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }
+}
+
+#[test]
+fn a_member_says_how_long_its_certificate_lasts_and_why_it_was_not_renewed() {
+    let (now, hour) = (Timestamp::from_millis(1 << 40), 3_600_000);
+    let mut status = connecting();
+    assert!(!super::status(&status, None, now).contains("security"));
+    status.security = Some(Membership {
+        mode: shared::security::authorization::Mode::Required,
+        cluster: shared::model::ClusterId::from_bytes([3; 8]),
+        ends: Timestamp::from_millis(now.as_millis() + 5 * hour),
+        failure: Some("no tracker\u{1b}[2J".to_owned()),
+    });
+    let told = super::status(&status, None, now);
+    let line = format!(
+        "security   required; member of {}, with a certificate for 5h 0m more\n",
+        "03".repeat(8)
+    );
+    assert!(told.contains(&line), "{told}");
+    assert!(told.contains("could not be renewed: no tracker"), "{told}");
+    assert!(!told.contains('\u{1b}'), "{told:?}");
+    let later = Timestamp::from_millis(now.as_millis() + 6 * hour);
+    assert!(super::status(&status, None, later).contains("has ended"));
 }

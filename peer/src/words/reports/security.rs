@@ -203,4 +203,52 @@ pub(super) const TLS: &[(&str, &str)] = &[
         "cannot enter the network at {address}: {why}",
         "no se puede ingresar en la red en {address}: {why}",
     ),
+    (
+        "{0} is damaged: put it back as it was, or remove it and join again with a join line",
+        "{0} está dañado: vuelva a ponerlo como estaba, o quítelo e ingrese otra vez con una línea de ingreso",
+    ),
+    (
+        "the key of this program cannot be used: {0}",
+        "no se puede usar la clave de este programa: {0}",
+    ),
+    (
+        "the certificate of this program cannot be used: {0}",
+        "no se puede usar el certificado de este programa: {0}",
+    ),
+    (
+        "this program has not joined a secured network; start it with a join line",
+        "este programa no ha ingresado en ninguna red protegida; arránquelo con una línea de ingreso",
+    ),
+    (
+        "the join line is of another network than the one that this program has joined: leave the line out, or use \
+         another data directory; to leave that network for good, remove {0} first",
+        "la línea de ingreso es de otra red, no de aquella en la que ingresó este programa: quite la línea, o use otro \
+         directorio de datos; para dejar aquella red del todo, quite antes {0}",
+    ),
+    (
+        "the join line names no address",
+        "la línea de ingreso no indica ninguna dirección",
+    ),
+    (
+        "{server} knows no tracker that answers; start the tracker first",
+        "{server} no conoce ningún tracker que responda; arranque antes el tracker",
+    ),
+    (
+        "{address} is no tracker, although {server} says so",
+        "{address} no es un tracker, aunque {server} lo dice",
+    ),
+    (
+        "cannot read the join line in {}: {source}",
+        "no se puede leer la línea de ingreso en {}: {source}",
+    ),
+    (
+        "cannot join the network: {0}",
+        "no se puede ingresar en la red: {0}",
+    ),
+    (
+        "the network at {address} is secured, and this node has not joined it: get a join line from its operator \
+         (`tracker token create --join peer`), and start the node with it in ENJAMBRE_JOIN or --join-file",
+        "la red en {address} está protegida, y este nodo no ha ingresado en ella: pida una línea de ingreso a quien la \
+         administra (`tracker token create --join peer`), y arranque el nodo con ella en ENJAMBRE_JOIN o --join-file",
+    ),
 ];

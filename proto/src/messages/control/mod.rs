@@ -6,6 +6,7 @@ mod fetch;
 mod get;
 mod local;
 mod plan;
+mod security;
 mod settings;
 mod streams;
 mod values;
@@ -19,6 +20,7 @@ pub use add::{Add, AddEvent, DirectorySize, Hiding};
 pub use entries::{EntryKind, Listed};
 pub use get::{Get, GetEvent};
 pub use plan::{Planned, Writes};
+pub use security::{Joined, Membership};
 use shared::model::{
     Absence, ByteRate, ContentId, DialFailure, Epoch, HostPort, Incarnation, KeptApart, LocalFile, LostFiles,
     Name, NetworkDefaults, NetworkId, PeerId, SourceFault, SuspendedFiles, Zone,
@@ -91,6 +93,8 @@ pub struct Status {
     pub network: Option<NetworkId>,
     /// Everything that it has of other networks.
     pub kept_apart: Vec<KeptApart>,
+    /// Its membership in a secured network, if it has joined one.
+    pub security: Option<Membership>,
 }
 
 /// Limits of a node's transfer rates with all its peers together; `None` means unlimited.

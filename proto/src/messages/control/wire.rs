@@ -90,6 +90,7 @@ impl TryFrom<v1::StatusReply> for Status {
             },
             unreachable: wire.unreachable.map(TryInto::try_into).transpose()?,
             network: network_id("network", &wire.network)?,
+            security: wire.security.map(TryInto::try_into).transpose()?,
             kept_apart: bounded("kept_apart", MAX_KEPT_APART, wire.kept_apart)?,
             active_fetches: wire.active_fetches,
             active_uploads: wire.active_uploads,
@@ -172,6 +173,7 @@ impl From<Status> for v1::StatusReply {
             unreachable: status.unreachable.map(Into::into),
             network: network_bytes(status.network),
             kept_apart: status.kept_apart.into_iter().map(Into::into).collect(),
+            security: status.security.map(Into::into),
             copy_of: text(copy_of),
             defaults: Some(v1::Defaults {
                 epoch: status.epoch.get(),

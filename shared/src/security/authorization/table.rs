@@ -95,7 +95,8 @@ pub(super) const TABLE: &[Group] = &[
             // A tracker decides about the request itself.
             ("ANY /api/", &[Enter]),
             ("ANY /api/{*rest}", &[Enter]),
-            ("GET /directory.json", &[Read]),
+            // As open as the service `Directory`.
+            ("GET /directory.json", &[Enter]),
         ],
     },
     Group {
@@ -114,6 +115,7 @@ pub(super) const TABLE: &[Group] = &[
         calls: &[
             ("/enjambre.v1.Control/Status", &[Command]),
             ("/enjambre.v1.Control/Connect", &[Command]),
+            ("/enjambre.v1.Control/Join", &[Command]),
             ("/enjambre.v1.Control/Disconnect", &[Command]),
             ("/enjambre.v1.Control/Add", &[Command]),
             ("/enjambre.v1.Control/AddStream", &[Command]),
