@@ -220,6 +220,7 @@ pub(crate) const PEER: &[Row] = &[
     ("collection", &[]),
     ("eviction", &[]),
     ("fetch", &["limiter"]),
+    ("fuzzing", &["cli", "identity", "session"]),
     ("http", &["json", "operations", "values"]),
     ("identity", &[]),
     ("json", &[]),
@@ -318,6 +319,7 @@ pub(crate) const TESTS: &[Row] = &[
     ("crowd", &[]),
     ("dst", &[]),
     ("eventually", &[]),
+    ("fuzzing", &[]),
     (
         "lab",
         &["bench", "binaries", "content", "eventually", "outcome", "program"],

@@ -34,6 +34,8 @@ use samples::{Deliveries, Samples};
 
 pub use driver::SessionDeps;
 pub use entrance::Acquaintances;
+#[cfg(feature = "testing")]
+pub(crate) use entrance::rewritten;
 pub use inventory::Refusal;
 pub use machine::{ANNOUNCE_DELAY, End, Found, Input, LookUp, Output, Session};
 pub use protected::{Protected, ProtectionGuard};
