@@ -1,5 +1,5 @@
-//! Dependencies against `deny.toml`: licences, sources and second versions, from what cargo has resolved, without
-//! a network and without cargo-deny. cargo-deny reads the same lists, and knows advisories as well.
+//! Dependencies against `deny.toml`: licences, sources and second versions, from what cargo has resolved,
+//! without a network and without cargo-deny. cargo-deny reads the same lists, and knows advisories as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

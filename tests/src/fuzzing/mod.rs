@@ -2,8 +2,8 @@
 //! hold for any input.
 //!
 //! A [`Target`] panics when a property is broken. Two drivers use the same functions: `tests/fuzzing` runs
-//! each of them for a bounded number of inputs in every `cargo test`, and `fuzz/` for as long as somebody likes,
-//! under libFuzzer. docs/reliability.md has the commands, and what was found.
+//! each of them for a bounded number of inputs in every `cargo test`, and `fuzz/` for as long as somebody
+//! likes, under libFuzzer. docs/reliability.md has the commands, and what was found.
 //!
 //! Certificate requests have no target yet: nothing reads them.
 
