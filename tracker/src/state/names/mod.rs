@@ -268,29 +268,19 @@ impl Names {
         visited(self.contents.range((from, Edge::Unbounded))).map(|(id, _)| *id)
     }
 
-    /// Returns the names from `prefix` on, or after `after`, with their histories.
+    /// Returns the names that begin with `prefix` and come after `after`, in ascending order, with their
+    /// histories; those that were removed too.
     pub(crate) fn histories_from<'a>(
         &'a self,
         prefix: &'a str,
         after: Option<&'a Name>,
     ) -> impl Iterator<Item = (&'a Name, &'a NameHistory)> {
-        let from = after.map_or(Edge::Included(prefix), |after| Edge::Excluded(after.as_str()));
-        visited(self.names.range::<str, _>((from, Edge::Unbounded)))
-    }
-
-    /// Returns the names that begin with `prefix` and come after `after`, in ascending order.
-    pub(crate) fn names_after<'a>(
-        &'a self,
-        prefix: &'a str,
-        after: Option<&'a Name>,
-    ) -> impl Iterator<Item = Binding> + 'a {
         let from = match after {
             Some(after) if after.as_str() >= prefix => Edge::Excluded(after.as_str()),
             _ => Edge::Included(prefix),
         };
         visited(self.names.range::<str, _>((from, Edge::Unbounded)))
             .take_while(move |(name, _)| name.as_str().starts_with(prefix))
-            .filter_map(|(name, _)| self.binding(name))
     }
 
     pub(crate) fn name_count(&self) -> usize {
