@@ -581,13 +581,24 @@ impl Names {
             let Some(content) = self.contents.get_mut(id) else {
                 continue;
             };
-            let before = published::bytes_of(&content.manifest, content.keepers.len());
-            self.published.take(content.keepers.publishers(), before);
             let now = Contribution::of(visited(holding.iter().copied()), *id);
-            if content.keepers.set(name, now, *id, |name| self.names.get(name)) {
-                let after = published::bytes_of(&content.manifest, content.keepers.len());
-                self.published.add(content.keepers.publishers(), after);
-            } else {
+            let of_name = content.keepers.publishers_of(name);
+            let will_be = now.as_ref().map(Contribution::publishers).unwrap_or_default();
+            // Nobody else begins or ceases to publish the content.
+            let mut touched = of_name.clone();
+            touched.extend(will_be.as_slice());
+            let before = touched.among(content.keepers.publishers());
+            let is_kept = content.keepers.set(name, now, *id, |name| self.names.get(name));
+            let after = match is_kept {
+                true => touched.among(content.keepers.publishers()),
+                false => Publishers::none(),
+            };
+            let bytes = published::bytes_of(&content.manifest);
+            self.published.take(&before, bytes);
+            self.published.add(&after, bytes);
+            self.published.take(&of_name, published::NAME_BYTES);
+            self.published.add(&will_be, published::NAME_BYTES);
+            if !is_kept {
                 collected.push((*id, content.manifest.fragment_count()));
                 self.contents.remove(id);
             }
