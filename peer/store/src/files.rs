@@ -224,15 +224,20 @@ fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 thread_local! {
-    /// A directory that this thread cannot sync.
+    /// A file or directory that this thread cannot sync.
     pub(super) static FAILING: std::cell::RefCell<Option<std::path::PathBuf>> =
         const { std::cell::RefCell::new(None) };
+}
+
+#[cfg(test)]
+fn fails(path: &Path) -> bool {
+    FAILING.with_borrow(|failing| failing.as_deref() == Some(path))
 }
 
 /// Makes the changes to a directory (files created, renamed or removed) durable.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     #[cfg(test)]
-    if FAILING.with_borrow(|failing| failing.as_deref() == Some(directory)) {
+    if fails(directory) {
         return Err(StoreError::io("sync", directory)(Errno::IO.into()));
     }
     match data_files::sync_directory(directory) {
@@ -244,10 +249,22 @@ pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     }
 }
 
+#[cfg_attr(
+    not(test),
+    expect(unused_variables, reason = "tests name the files that fail by their paths")
+)]
+fn sync_file(file: &File, path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    if fails(path) {
+        return Err(Errno::IO.into());
+    }
+    file.sync_all()
+}
+
 /// Makes a user's file durable: its bytes, and its name in its directory.
 pub(super) fn sync_users(file: &File, path: &Path) -> Result<(), StoreError> {
     // On a file system that is only read there is nothing to wait for.
-    if let Err(error) = file.sync_all()
+    if let Err(error) = sync_file(file, path)
         && !matches!(
             error.kind(),
             ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::ReadOnlyFilesystem
