@@ -164,9 +164,14 @@ impl DiskStore {
             };
             if self.is_elsewhere_now(content) {
                 let kept = slot.kept();
+                // A file that is away may come back.
+                let held = kept
+                    .suspension
+                    .as_ref()
+                    .map_or(&kept.held, |suspension| &suspension.held);
                 let of: &mut KeptApart = apart.entry(network).or_insert_with(|| empty(network));
-                of.contents += u64::from(!kept.held.is_empty() || kept.held.is_full());
-                of.bytes += kept.manifest.bytes_in(&kept.held);
+                of.contents += u64::from(!held.is_empty() || held.is_full());
+                of.bytes += kept.manifest.bytes_in(held);
             }
         }
         for (network, count) in pending {
