@@ -558,7 +558,10 @@ impl Driver {
                 sources,
             }),
             Order::Evict { content, reason, .. } => {
-                if let Err(error) = self.deps.assignments.evict(content, reason).await {
+                let protected = self.protected.clone();
+                let is_protected = move || protected.contains(content);
+                let evicted = self.deps.assignments.evict(content, reason, is_protected);
+                if let Err(error) = evicted.await {
                     warn!(content = %content.short(), %error, "cannot evict");
                 }
             }

@@ -120,7 +120,9 @@ fn a_content_of_two_networks_is_dropped_by_neither_alone() {
     store.turn_to(A, &FACTS).expect("turns");
     hold(&store, &content);
     assert_eq!(store.belonging(content.id()).expect("reads"), Belonging::Here);
-    store.leave_to_others(content.id()).expect("there are none");
+    store
+        .leave_to_others(content.id(), &|| false)
+        .expect("there are none");
     assert_eq!(store.belonging(content.id()).expect("reads"), Belonging::Here);
     store.turn_to(B, &FACTS).expect("turns");
     let mut changes = store.subscribe();
@@ -129,7 +131,10 @@ fn a_content_of_two_networks_is_dropped_by_neither_alone() {
     assert!(entry.expect("room").held.is_full());
     assert_eq!(changes.try_recv(), Ok(content.id()), "it is announced");
     assert_eq!(store.belonging(content.id()).expect("reads"), Belonging::Both);
-    store.leave_to_others(content.id()).expect("leaves");
+    let has_left = store.leave_to_others(content.id(), &|| true).expect("reads");
+    assert!(!has_left, "it is being published here");
+    assert_eq!(store.belonging(content.id()).expect("reads"), Belonging::Both);
+    store.leave_to_others(content.id(), &|| false).expect("leaves");
     assert_eq!(
         store.belonging(content.id()).expect("reads"),
         Belonging::Elsewhere
