@@ -22,6 +22,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::attempts::Failures;
 use super::entrance::{self, Acquaintances, Found as Tracker, Known, Networks};
 use super::machine::{End, Found, Input, LookUp, Output, Session};
 use super::probes::Probes;
@@ -157,6 +158,7 @@ impl Driver {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut refused = Backoff::new(REFUSED_WAIT, REFUSED_WAIT);
+        let mut said = Failures::default();
         self.recall().await;
         while !stop.is_cancelled() {
             let wish = self.wishes.borrow_and_update().clone();
@@ -181,6 +183,7 @@ impl Driver {
             let is_renumbered = matches!(outcome, Ok(Ended::SayAgain));
             if was_welcomed || (outcome.is_ok() && !is_renumbered) {
                 backoff.reset();
+                said = Failures::default();
             }
             let failure = match outcome {
                 Ok(Ended::Stopping) => break,
@@ -206,7 +209,9 @@ impl Driver {
             let wait = match failure {
                 Some(failure) if !self.is_refused(wish.number) => {
                     let wait = backoff.next_wait();
-                    info!(%failure, wait_ms = wait.as_millis(), "no session with a tracker");
+                    if let Some(since) = said.note(&failure.to_string(), self.deps.clock.now()) {
+                        info!(%failure, attempts = since, wait_ms = wait.as_millis(), "no session with a tracker");
+                    }
                     self.publish_connecting(wish.number, failure.to_string());
                     wait
                 }

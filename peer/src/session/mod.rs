@@ -5,6 +5,7 @@
 //! [`Session`] (`machine`) decides what is said and obeyed in one session, without I/O; every session
 //! announces everything anew.
 
+mod attempts;
 mod driver;
 mod entrance;
 mod inventory;
