@@ -218,6 +218,7 @@ impl NodeHandle {
             reports,
             reporter,
             acquaintances: Acquaintances::of(&config.data_dir),
+            counters: Arc::clone(fetcher.counters()),
             clock: clock.clone(),
         };
         let network = Network::start(deps, config.entry.clone(), &tasks);

@@ -30,7 +30,7 @@ use super::protected::Protected;
 use super::samples::{Deliveries, Samples};
 use super::{Connection, NetworkStatus, Wish};
 use crate::blocking::{blocking, try_blocking};
-use crate::fetch::Arrivals;
+use crate::fetch::{Arrivals, Counters};
 use crate::identity::Identity;
 use crate::orders::{Assignment, Assignments};
 use store::{FragmentStore, StoreError};
@@ -73,6 +73,8 @@ pub struct SessionDeps {
     pub reporter: mpsc::Sender<Report>,
     /// Where the addresses last known are kept.
     pub acquaintances: Acquaintances,
+    /// Counters of bytes, those of checks among them.
+    pub counters: Arc<Counters>,
     /// Tells the time.
     pub clock: Clock,
 }

@@ -129,7 +129,12 @@ impl Network {
         let (reports, deliveries) = (deps.reporter.clone(), Deliveries::default());
         let driver = driver::Driver {
             probes: Probes::new(reports.clone(), tasks.clone()),
-            samples: Samples::new(reports.clone(), Arc::clone(&deps.store), tasks.clone()),
+            samples: Samples::new(
+                reports.clone(),
+                Arc::clone(&deps.store),
+                Arc::clone(&deps.counters),
+                tasks.clone(),
+            ),
             deliveries: deliveries.clone(),
             was_refused: false,
             deps,
