@@ -265,7 +265,7 @@ mod tests {
             bound: Duration::from_secs(10),
             source_sent: all[0].length * 2,
             source_wire: 0,
-            checked: all[0].length / 100,
+            checked: all[0].length / 128,
         };
         let figures = Figures::of(&all[0], &distribution);
         let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
@@ -275,6 +275,9 @@ mod tests {
             "{figures:?}"
         );
         assert!(close(figures.waste, 0.0), "{figures:?}");
-        assert!(close(figures.checks, 0.005), "of what both received: {figures:?}");
+        assert!(
+            close(figures.checks, 1.0 / 256.0),
+            "of what both received: {figures:?}"
+        );
     }
 }
