@@ -107,13 +107,7 @@ impl Scenario {
             64 * MIB,
         );
         killed.kills_source = true;
-        let mut kept = equal(
-            "kept",
-            "as 16x50, every host is to keep the file",
-            16,
-            fifty,
-            64 * MIB,
-        );
+        let mut kept = equal("kept", "as 16x50, all keep the file", 16, fifty, 64 * MIB);
         kept.is_kept = true;
         vec![
             equal("16x50", "16 hosts at 50 Mbit/s, 64 MiB", 16, fifty, 64 * MIB),
