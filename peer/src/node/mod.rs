@@ -190,8 +190,7 @@ impl NodeHandle {
         if config.advertise.is_none() && address.ip().is_unspecified() {
             return Err(NodeError::Wildcard(config.host));
         }
-        let clock = Clock::system();
-        let zone = watch::Sender::new(config.settings.zone.clone());
+        let (clock, zone) = (Clock::system(), watch::Sender::new(config.settings.zone.clone()));
         let sources = TrackerSources::new(identity.peer());
         let fetcher = Fetcher::new(
             store.clone(),
@@ -218,6 +217,7 @@ impl NodeHandle {
             reports,
             reporter,
             acquaintances: Acquaintances::of(&config.data_dir),
+            counters: Arc::clone(fetcher.counters()),
             clock: clock.clone(),
         };
         let network = Network::start(deps, config.entry.clone(), &tasks);

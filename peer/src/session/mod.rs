@@ -5,6 +5,7 @@
 //! [`Session`] (`machine`) decides what is said and obeyed in one session, without I/O; every session
 //! announces everything anew.
 
+mod attempts;
 mod driver;
 mod entrance;
 mod inventory;
@@ -130,7 +131,12 @@ impl Network {
         let (reports, deliveries) = (deps.reporter.clone(), Deliveries::default());
         let driver = driver::Driver {
             probes: Probes::new(reports.clone(), tasks.clone()),
-            samples: Samples::new(reports.clone(), Arc::clone(&deps.store), tasks.clone()),
+            samples: Samples::new(
+                reports.clone(),
+                Arc::clone(&deps.store),
+                Arc::clone(&deps.counters),
+                tasks.clone(),
+            ),
             deliveries: deliveries.clone(),
             was_refused: false,
             deps,

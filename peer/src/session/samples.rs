@@ -14,7 +14,7 @@ use tracing::debug;
 
 use super::machine::Input;
 use crate::blocking::blocking;
-use crate::fetch::read_sample;
+use crate::fetch::{Counters, read_sample};
 
 /// Checks and looks at once; a tracker that wants more asks others.
 const AT_ONCE: usize = 16;
@@ -28,16 +28,23 @@ pub(super) struct Samples {
     slots: Arc<Semaphore>,
     reports: mpsc::Sender<Report>,
     store: Arc<dyn FragmentStore>,
+    counters: Arc<Counters>,
     tasks: Tasks,
 }
 
 impl Samples {
     /// Makes a reader that puts what it finds for the tracker into `reports`.
-    pub(super) fn new(reports: mpsc::Sender<Report>, store: Arc<dyn FragmentStore>, tasks: Tasks) -> Self {
+    pub(super) fn new(
+        reports: mpsc::Sender<Report>,
+        store: Arc<dyn FragmentStore>,
+        counters: Arc<Counters>,
+        tasks: Tasks,
+    ) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(AT_ONCE)),
             reports,
             store,
+            counters,
             tasks,
         }
     }
@@ -47,9 +54,9 @@ impl Samples {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             return;
         };
-        let reports = self.reports.clone();
+        let (reports, counters) = (self.reports.clone(), Arc::clone(&self.counters));
         self.tasks.spawn("check", OnExit::Continue, async move {
-            let outcome = read_sample(&holder, &sample).await;
+            let outcome = read_sample(&holder, &sample, &counters).await;
             debug!(%holder, content = %sample.content().short(), ?outcome, "looked at a copy for the tracker");
             // Without a session by then, the tracker asks another peer.
             drop(reports.send(Report::Checked { check, outcome }).await);
@@ -67,6 +74,7 @@ impl Samples {
         };
         let (content, remaining) = (*content, remaining.clone());
         let (slots, store) = (Arc::clone(&self.slots), Arc::clone(&self.store));
+        let counters = Arc::clone(&self.counters);
         self.tasks.spawn("look", OnExit::Continue, async move {
             // A wait for others to end: each takes a few seconds at most.
             let slot = slots.acquire().await;
@@ -75,9 +83,11 @@ impl Samples {
                 entry.map(|entry| choose(&entry.held, &entry.manifest, &remaining))
             });
             let chosen = chosen.await.ok().flatten().unwrap_or_default();
-            let reading = chosen
-                .into_iter()
-                .map(|(peer, address, sample)| async move { (peer, read_sample(&address, &sample).await) });
+            let read = |(peer, address, sample): (PeerId, HostPort, Sample)| {
+                let counters = Arc::clone(&counters);
+                async move { (peer, read_sample(&address, &sample, &counters).await) }
+            };
+            let reading = chosen.into_iter().map(read);
             let read = join_all(reading).await.into_iter();
             let unread = read
                 .filter(|(_, outcome)| *outcome != SampleOutcome::Proved)

@@ -55,7 +55,7 @@ use replicas::{Context, Replicas};
 pub use command::{Applied, Caller, Closing, Command, Effect, Origin, Publish, Rejection, Reply, SessionId};
 pub use history::Gap;
 pub use record::{EpochBegin, Fact, NameFact, Past, Record, Registration};
-pub use views::{DrainSurvey, PeersPage, Status, Surveying};
+pub use views::{DrainSurvey, ListStep, PeersPage, Status, Surveying};
 
 /// Everything that the tracker knows.
 #[derive(Debug)]
