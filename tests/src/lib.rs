@@ -10,7 +10,7 @@
 //!
 //! [`chaos`] harms such clusters under load, beside a ledger of their acknowledgements. [`dst`] simulates
 //! clusters in which everything goes wrong. [`mod@bench`] measures beside other tools; [`lab`] is a network
-//! of shaped hosts for measurements.
+//! of shaped hosts for measurements. [`fuzzing`] has the fuzz targets.
 
 #[cfg(feature = "lab")]
 pub mod bench;
@@ -22,6 +22,7 @@ pub mod content;
 mod crowd;
 pub mod dst;
 mod eventually;
+pub mod fuzzing;
 #[cfg(feature = "lab")]
 pub mod lab;
 #[cfg(feature = "lab")]

@@ -89,7 +89,6 @@ pub(crate) const STORE: &[Row] = &[
             "reserve",
             "slot",
             "strays",
-            "suspension",
             "touched",
         ],
     ),
@@ -105,6 +104,21 @@ pub(crate) const STORE: &[Row] = &[
         &["account", "copies", "error", "files", "lib", "suspension"],
     ),
     ("layout", &["error", "files", "kept", "lib"]),
+    (
+        "looking",
+        &[
+            "copies",
+            "disk",
+            "error",
+            "files",
+            "index",
+            "kept",
+            "lib",
+            "recovery",
+            "slot",
+            "suspension",
+        ],
+    ),
     ("memory", &["copies", "disk", "error", "files", "kept", "lib"]),
     ("networks", &["error", "index", "publications"]),
     ("passing", &["disk", "error", "networks"]),
@@ -165,7 +179,7 @@ pub(crate) const STORE: &[Row] = &[
     (
         "settle",
         &[
-            "copies", "disk", "error", "files", "index", "kept", "lib", "recovery", "room", "slot",
+            "copies", "disk", "error", "files", "index", "kept", "lib", "looking", "room", "slot",
         ],
     ),
     ("slot", &["account", "kept"]),
@@ -220,6 +234,7 @@ pub(crate) const PEER: &[Row] = &[
     ("collection", &[]),
     ("eviction", &[]),
     ("fetch", &["limiter"]),
+    ("fuzzing", &["cli", "identity", "session"]),
     ("http", &["json", "operations", "values"]),
     ("identity", &[]),
     ("json", &[]),
@@ -326,6 +341,7 @@ pub(crate) const TESTS: &[Row] = &[
     ("crowd", &[]),
     ("dst", &[]),
     ("eventually", &[]),
+    ("fuzzing", &[]),
     (
         "lab",
         &[

@@ -40,6 +40,8 @@ use shared::settings::{Env, Values};
 
 use args::{Action, Command, Invocation};
 use context::Context;
+#[cfg(feature = "testing")]
+pub(crate) use ticket::Ticket;
 
 use crate::settings::{self, Gathered, Options, SettingsError, Style};
 use crate::terminal::attach;

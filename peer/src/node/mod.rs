@@ -241,6 +241,7 @@ impl NodeHandle {
             reports,
             reporter,
             acquaintances: Acquaintances::of(&config.data_dir),
+            counters: Arc::clone(fetcher.counters()),
             clock: clock.clone(),
         };
         let network = Network::start(deps, entry, &tasks);

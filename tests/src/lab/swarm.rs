@@ -104,12 +104,13 @@ impl Lab {
         content::write(&file, scenario.length, scenario.length ^ 0x1ab)?;
         let digest = content::sha256(&file)?;
         let path = file.to_str().context("the file's path is not text")?;
-        // One replica: the tracker orders no copy, so nothing moves before a request.
-        succeeded(self.run(
-            0,
-            &["add", path, "--name", NAME, "--replicas", "1", "--wait", "60s"],
-        )?)?;
+        // With one replica the tracker orders no copy, so nothing moves before a request.
+        let replicas = if scenario.is_kept { scenario.links.len() } else { 1 }.to_string();
         let before = self.network.wires()?;
+        succeeded(self.run(0, &["add", path, "--name", NAME, "--replicas", &replicas])?)?;
+        if !scenario.is_kept {
+            self.wait_until_all_proved(1)?;
+        }
 
         let mut race = Race::new(&scenario.arrivals);
         let killed = self.watch(scenario, &mut race)?;
@@ -132,6 +133,9 @@ impl Lab {
                 wire: after[number].since(before[number]),
             });
         }
+        if scenario.is_kept {
+            self.wait_until_all_proved(scenario.links.len())?;
+        }
         let source_sent = match killed {
             Some(sent) => sent,
             None => self.counter(0, "bytes_sent")?,
@@ -142,6 +146,7 @@ impl Lab {
             bound: bound::of_all(scenario.length, scenario.source(), scenario.receivers()),
             source_sent,
             source_wire: after[0].since(before[0]).sent,
+            checked: self.checked(usize::from(killed.is_some()))?,
         })
     }
 
@@ -200,6 +205,31 @@ impl Lab {
             peers.iter().filter(|peer| peer["state"] == "live").count()
         };
         eventually("live peers", START_LIMIT, live, |live| *live == self.peers.len()).map(drop)
+    }
+
+    /// Waits until others have had verified bytes from each of so many keepers.
+    fn wait_until_all_proved(&self, keepers: usize) -> Result<()> {
+        let proved = || {
+            let outcome = self.run(0, &["locate", NAME, "--json"]).ok();
+            let located = outcome
+                .filter(|outcome| outcome.code == 0)
+                .map(|outcome| outcome.json());
+            let peers = located
+                .and_then(|located| located["peers"].as_array().cloned())
+                .unwrap_or_default();
+            peers
+                .iter()
+                .filter(|peer| peer["keeps"] == true && !peer["proved_at_ms"].is_null())
+                .count()
+        };
+        eventually("proved copies", START_LIMIT, proved, |proved| *proved == keepers).map(drop)
+    }
+
+    /// Returns the bytes that the peers from `first` on have read to see that others have their copies.
+    fn checked(&self, first: usize) -> Result<u64> {
+        (first..self.peers.len())
+            .map(|number| self.counter(number, "bytes_checked"))
+            .sum()
     }
 
     fn counter(&self, number: usize, name: &str) -> Result<u64> {
