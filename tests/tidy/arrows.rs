@@ -40,16 +40,44 @@ pub(crate) const PROTO: &[Row] = &[
 ];
 
 /// `state` is the heart: it knows no journal, no wire and no clock. The borders `rpc` and `http` never meet.
+/// `authority` signs and decides nothing; `guardian` asks the state first.
 pub(crate) const TRACKER: &[Row] = &[
-    ("config", &["policy", "timing"]),
-    ("http", &["ledger", "state"]),
+    ("audit_log", &[]),
+    ("authority", &[]),
+    (
+        "commands",
+        &[
+            "audit_log",
+            "authority",
+            "config",
+            "journal",
+            "ledger",
+            "state",
+            "timing",
+        ],
+    ),
+    ("config", &["authority", "policy", "timing"]),
+    ("guardian", &["audit_log", "authority", "ledger", "state"]),
+    ("http", &["audit_log", "guardian", "ledger", "state"]),
     ("journal", &["state"]),
     ("ledger", &["journal", "policy", "state"]),
-    ("offline", &["journal", "state", "timing"]),
+    ("offline", &["authority", "journal", "state", "timing"]),
     ("placement", &[]),
     ("policy", &["timing"]),
-    ("rpc", &["ledger", "state"]),
-    ("server", &["config", "http", "journal", "ledger", "rpc"]),
+    ("rpc", &["audit_log", "authority", "guardian", "ledger", "state"]),
+    (
+        "server",
+        &[
+            "audit_log",
+            "authority",
+            "config",
+            "guardian",
+            "http",
+            "journal",
+            "ledger",
+            "rpc",
+        ],
+    ),
     ("state", &["placement", "policy", "timing"]),
     ("timing", &[]),
 ];

@@ -195,7 +195,7 @@ impl Tracker {
         let token = tasks.token().clone();
         let guardian = self.guardian;
         let grpc = services(&self.ledger, &guardian, &tasks).await;
-        let gate = self.config.borrow().gate();
+        let gate = self.config.borrow().gate(guardian.names());
         let router = http::router(self.ledger.clone(), tasks.clone(), guardian.clone(), gate, grpc);
         let door = Door::new()
             .secured(guardian.tls().clone())

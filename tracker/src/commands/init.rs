@@ -20,6 +20,12 @@ use crate::timing::Timing;
 /// Life of a join line, unless somebody says another.
 pub(super) const LINE: Duration = Duration::from_hours(1);
 
+/// Advice when the lines are of no use elsewhere.
+const HERE: &str = "
+
+These lines have an address of this machine only. For others, say with --address where they reach the tracker:
+`tracker token create --join peer --address HOST:PORT`.";
+
 pub(super) async fn secure(
     config: Config,
     names: Vec<String>,
@@ -27,12 +33,15 @@ pub(super) async fn secure(
     json: bool,
 ) -> Result<String, CommandError> {
     let servers = servers(addresses, &config)?;
+    let is_here = servers.iter().all(HostPort::is_loopback);
     let done = tokio::task::spawn_blocking(move || {
         let secured = begin(&config.data_dir, &servers, names, &Clock::system())?;
         Ok::<_, CommandError>((secured, config))
     });
     let (secured, config) = done.await.map_err(|_| CommandError::Failed)??;
-    Ok(told(json, &secured, |secured| text(secured, &config.data_dir)))
+    Ok(told(json, &secured, |secured| {
+        text(secured, &config.data_dir) + if is_here { HERE } else { "" }
+    }))
 }
 
 fn fact(at: Timestamp, fact: SecurityFact) -> Record {

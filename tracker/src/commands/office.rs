@@ -176,8 +176,12 @@ impl Office {
         match self.ask(async |client| client.revoke_member(member).await).await {
             Ok(()) => Ok(()),
             Err(journal) => {
+                let journal = journal?;
+                if self.authority()?.member() == member {
+                    return Err(CommandError::Itself);
+                }
                 let command = SecurityCommand::RevokeMember(member);
-                self.work(journal?, Some(command)).await.map(drop)
+                self.work(journal, Some(command)).await.map(drop)
             }
         }
     }
