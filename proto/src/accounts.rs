@@ -26,15 +26,23 @@ pub enum Resource {
     Follower,
     /// A collection that is being received, 32 MiB at most.
     Gathering,
+    /// A stream of what members have to know: some ten kilobytes, and a task.
+    Member,
 }
 
 impl Resource {
-    const ALL: [Self; 4] = [Self::Session, Self::Watcher, Self::Follower, Self::Gathering];
+    const ALL: [Self; 5] = [
+        Self::Session,
+        Self::Watcher,
+        Self::Follower,
+        Self::Gathering,
+        Self::Member,
+    ];
 
     /// Returns how many there are in all.
     const fn most(self) -> usize {
         match self {
-            Self::Session => 20_000,
+            Self::Session | Self::Member => 20_000,
             Self::Watcher => 4096,
             Self::Follower => 1024,
             Self::Gathering => 4,

@@ -13,12 +13,18 @@ use shared::model::{
 };
 use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
+use shared::security::authorization::Mode;
 use shared::settings::{
     Env, Key, Places, Setting, SettingsError, Table, Values, flags, flags::one_of, list, number, path, text,
     whole,
 };
 use shared::{Coded, ErrorCode};
 
+mod secure;
+
+pub use secure::{CaCommand, MemberCommand, SecureCommand, TokenCommand, TokenWish};
+
+use crate::authority;
 use crate::policy::{self, Budget, Policy};
 use crate::timing::{self, HISTORY_GRACE, Timing};
 
@@ -28,6 +34,9 @@ static DATA_DIR: Key<PathBuf> =
     Key::new("data_dir", path).told("$XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker");
 static ALLOWED_HOSTS: Key<Vec<String>> = Key::new("allowed_hosts", list).several();
 static ALLOWED_ORIGINS: Key<Vec<Origin>> = Key::new("allowed_origins", list).several();
+static TLS: Key<Mode> = Key::new("tls", text)
+    .told("required once `tracker init` has made an authority, off before")
+    .at_once();
 static KEEP_REVISIONS: Key<RevisionLimit> = Key::new("keep_revisions", text).or("8").at_once();
 
 static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text).or("3").at_once();
@@ -35,13 +44,17 @@ static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)
     .told("what suits the file's size")
     .at_once();
 
+/// Words of the setting `tls`.
+static MODES: [&str; 3] = ["off", "permissive", "required"];
+
 /// Every setting of a tracker that is in no table of the file.
-static PLAIN: [&dyn Setting; 11] = [
+static PLAIN: [&dyn Setting; 12] = [
     &HOST,
     &PORT,
     &DATA_DIR,
     &ALLOWED_HOSTS,
     &ALLOWED_ORIGINS,
+    &TLS,
     &KEEP_REVISIONS,
     &HISTORY_GRACE,
     &REPLICAS,
@@ -84,6 +97,10 @@ pub struct Args {
     /// the same host and port 50051; repeat it or separate them with commas
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     pub allowed_origins: Vec<Origin>,
+    /// Security of the network: off; permissive, while the machines of an existing network join, in which others
+    /// have the rights that they have without security; or required. See `tracker init`
+    #[arg(long, value_name = "MODE", value_parser = one_of::<Mode>(&MODES), hide_possible_values = true)]
+    pub tls: Option<Mode>,
     /// Revisions of every name that are remembered, the current one included, 1 to 64; pinned ones are
     /// besides
     #[arg(long, value_name = "N")]
@@ -98,8 +115,8 @@ pub struct Args {
     /// says otherwise
     #[arg(long, value_name = "SIZE")]
     pub fragment_length: Option<FragmentLength>,
-    /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, keep_revisions,
-    /// history_grace, replicas, fragment_length, log, log_format, a table `timing` of durations, and a table
+    /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, tls,
+    /// keep_revisions, history_grace, replicas, fragment_length, log, log_format, a table `timing` of durations, and a table
     /// `repair` of how much repair may be under way. Changes take effect while the tracker runs, but for
     /// host, port, data_dir, log_format, and lease, heartbeat, tick and safe_mode of `timing`
     #[arg(long, value_name = "FILE", global = true)]
@@ -144,6 +161,8 @@ pub enum Command {
     /// Accept the loss in a restored data directory: contents without a name are evicted again
     AcceptLoss,
     #[command(flatten)]
+    Secure(SecureCommand),
+    #[command(flatten)]
     SelfCommand(SelfCommand),
 }
 
@@ -168,6 +187,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may read the HTTP API.
     pub allowed_origins: Vec<Origin>,
+    /// Degree to which the network is secured; none means as far as it can be.
+    pub tls: Option<Mode>,
     /// Number of revisions of every name that are remembered.
     pub keep_revisions: RevisionLimit,
     /// Defaults for publishers.
@@ -190,6 +211,9 @@ pub enum ConfigError {
     /// The budget would stop repair.
     #[error("{0}")]
     Repair(&'static str),
+    /// The network is to be secured and has no authority.
+    #[error("tls = {0}: the network has no authority yet; stop the tracker and run `tracker init`")]
+    NoAuthority(Mode),
     /// No data directory is given, and there is none by default.
     #[error("neither HOME nor XDG_DATA_HOME is set; say with --data-dir where the journal is to be kept")]
     NoDataDir,
@@ -231,6 +255,7 @@ impl Config {
             data_dir: data_dir.into(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            tls: None,
             keep_revisions: RevisionLimit::default(),
             defaults: NetworkDefaults::default(),
             timing: Timing::default(),
@@ -244,6 +269,19 @@ impl Config {
         let names = self.allowed_hosts.iter().cloned();
         let names = names.chain([self.host.clone()]).chain(machine_name());
         Gate::of_a_tracker(names, self.allowed_origins.clone())
+    }
+
+    /// Returns the degree to which the network is secured.
+    ///
+    /// # Errors
+    /// When it is to be secured and there is no authority.
+    pub fn security(&self) -> Result<Mode, ConfigError> {
+        match (self.tls, authority::exists(&self.data_dir)) {
+            (None, true) => Ok(Mode::Required),
+            (None, false) => Ok(Mode::Off),
+            (Some(mode), false) if mode != Mode::Off => Err(ConfigError::NoAuthority(mode)),
+            (Some(mode), _) => Ok(mode),
+        }
     }
 
     /// Returns the policy of the state.
@@ -271,6 +309,7 @@ impl Config {
             data_dir: values.get(&DATA_DIR).ok_or(ConfigError::NoDataDir)?,
             allowed_hosts: values.get(&ALLOWED_HOSTS).unwrap_or_default(),
             allowed_origins: values.get(&ALLOWED_ORIGINS).unwrap_or_default(),
+            tls: values.get(&TLS),
             keep_revisions: values.get(&KEEP_REVISIONS).unwrap_or_default(),
             defaults: NetworkDefaults {
                 replicas: values.get(&REPLICAS).unwrap_or(ReplicationTarget::DEFAULT),

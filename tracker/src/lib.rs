@@ -8,7 +8,11 @@
 //!
 //! Fragment bytes never pass through the tracker, and it never dials anyone: peers call it.
 
+pub mod audit_log;
+pub mod authority;
+pub mod commands;
 pub mod config;
+mod guardian;
 mod http;
 pub mod journal;
 pub mod ledger;

@@ -12,7 +12,7 @@ use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{Clock, OnExit, Tasks, shutdown_signal};
 use shared::settings::{Places, Values, flags, follow};
 use tracker::config::{ConfigError, Invocation, table};
-use tracker::{Args, Command, Config, StartError, Tracker, offline};
+use tracker::{Args, Command, Config, StartError, Tracker, commands, offline};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -34,6 +34,12 @@ async fn perform(invocation: &Invocation) -> Result<(), (u8, String)> {
     match invocation.args.command.clone() {
         None => run(invocation).await.map_err(|error| failure_of(&error)),
         Some(Command::SelfCommand(chore)) => do_chore(chore, invocation),
+        Some(Command::Secure(command)) => {
+            let config = prepare(invocation).and_then(|(_, values)| Config::of(&values));
+            let config = config.map_err(|error| failure_of(&error))?;
+            let done = commands::perform(command, &config).await;
+            print(&done.map_err(|error| failure_of(&error))?)
+        }
         Some(command) => prepare(invocation)
             .and_then(|(_, values)| Config::of(&values))
             .map_err(|error| failure_of(&error))
@@ -64,7 +70,8 @@ fn verbosity(invocation: &Invocation) -> Verbosity {
 
 /// Checks that a tracker can run with these settings.
 fn is_usable(values: &Values) -> Result<(), String> {
-    Config::of(values).map(drop).map_err(|error| error.to_string())
+    let usable = Config::of(values).and_then(|config| config.security());
+    usable.map(drop).map_err(|error| error.to_string())
 }
 
 async fn run(invocation: &Invocation) -> Result<(), StartError> {
@@ -100,8 +107,8 @@ fn do_chore(chore: SelfCommand, invocation: &Invocation) -> Result<(), (u8, Stri
 /// Runs a command on a data directory, without serving.
 fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
     match command {
-        // These commands ran before, without a data directory.
-        Command::SelfCommand(_) => Ok(()),
+        // These commands ran before.
+        Command::SelfCommand(_) | Command::Secure(_) => Ok(()),
         Command::Check { dir } => {
             let dir = dir.as_deref().unwrap_or(data_dir);
             let sound = offline::check(dir).map_err(|error| failure_of(&error))?;

@@ -1,22 +1,29 @@
 //! Server: the tracker as a whole. It binds, runs until it is told to stop, and drains.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use proto::accept::{self, Door, Services};
 use proto::accounts::Accounts;
 use proto::listen::{self, ListenError};
 use shared::runtime::{Clock, OnExit, Tasks};
+use shared::security::Role;
+use shared::security::authorization::Mode;
 use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::audit_log::{AuditLog, AuditLogError};
+use crate::authority::{Authority, AuthorityError};
 use crate::config::{Config, ConfigError};
+use crate::guardian::{Guardian, GuardianError};
 use crate::http;
 use crate::journal::{Journal, JournalError, SqliteJournal};
 use crate::ledger::{Ledger, LedgerThread};
-use crate::rpc::{Callers, CatalogService, SessionService, UpkeepService};
+use crate::rpc::{Callers, CatalogService, SecurityService, SessionService, UpkeepService};
 
 /// Time in which tasks have to end: the drain of [`accept::serve`] and some more.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,6 +35,7 @@ pub struct Tracker {
     address: SocketAddr,
     ledger: Ledger,
     thread: LedgerThread,
+    guardian: Guardian,
     tasks: Tasks,
     config: watch::Sender<Config>,
 }
@@ -73,6 +81,12 @@ pub enum StartError {
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The authority of the network cannot be used.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The audit log cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditLogError),
     /// An indispensable task has ended; the log says which and why.
     #[error("stopped by itself because a part of it failed; the log has the details")]
     Failed,
@@ -84,7 +98,21 @@ impl Coded for StartError {
             Self::Config(error) => error.code(),
             Self::Listen(error) => error.code(),
             Self::Journal(error) => error.code(),
+            Self::Authority(error) => error.code(),
+            Self::Audit(error) => error.code(),
             Self::Failed => ErrorCode::Internal,
+        }
+    }
+}
+
+impl From<GuardianError> for StartError {
+    fn from(error: GuardianError) -> Self {
+        match error {
+            GuardianError::Authority(error) => Self::Authority(error),
+            other => {
+                tracing::error!(error = %other, "the network's security cannot begin");
+                Self::Failed
+            }
         }
     }
 }
@@ -103,21 +131,28 @@ impl Tracker {
     /// # Errors
     /// As [`Self::bind`].
     pub async fn bind_with(config: Config, parts: Parts) -> Result<Self, StartError> {
+        let mode = config.security()?;
         let listener = listen::bind(&config.host, config.port).await?;
         let address = listener.local_addr().map_err(|_| StartError::Failed)?;
-        if !address.ip().is_loopback() {
+        if mode != Mode::Required && !address.ip().is_loopback() {
             warn!(%address, "whoever can reach this address can publish, remove and join");
         }
         let (tasks, policy, data_dir) = (Tasks::new(), config.policy(), config.data_dir.clone());
-        let stopping = tasks.clone();
+        let (stopping, clock) = (tasks.clone(), parts.clock.clone());
         let opened = tokio::task::spawn_blocking(move || {
             let journal = match parts.journal {
                 Some(journal) => journal,
                 None => Box::new(SqliteJournal::open(&data_dir)?),
             };
-            Ledger::open(journal, policy, parts.clock, parts.seed, &stopping)
+            let authority = Authority::open(&data_dir)?;
+            let audit = authority.as_ref();
+            let audit = audit.map(|_| AuditLog::open(&data_dir, parts.clock.clone()));
+            let secured = (authority, audit.transpose()?);
+            let ledger = Ledger::open(journal, policy, parts.clock, parts.seed, &stopping)?;
+            Ok::<_, StartError>((ledger, secured))
         });
-        let (ledger, thread) = opened.await.map_err(|_| StartError::Failed)??;
+        let ((ledger, thread), secured) = opened.await.map_err(|_| StartError::Failed)??;
+        let guardian = Guardian::begin(ledger.clone(), secured, clock, mode).await?;
         let kept = ledger.keep_revisions(config.keep_revisions).await;
         kept.map_err(|_| StartError::Failed)?;
         Ok(Self {
@@ -125,6 +160,7 @@ impl Tracker {
             address,
             ledger,
             thread,
+            guardian,
             tasks,
             config: watch::Sender::new(config),
         })
@@ -157,31 +193,34 @@ impl Tracker {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         let tasks = self.tasks;
         let token = tasks.token().clone();
-        let (ledger, accounts, callers) = (&self.ledger, Accounts::new(), Callers::default());
-        let (watched, known) = (accounts.clone(), callers.clone());
-        let catalog = CatalogService::server(ledger.clone(), tasks.clone(), watched, known);
-        let upkeep = UpkeepService::server(ledger.clone(), callers.clone());
-        let session = SessionService::server(ledger.clone(), tasks.clone(), accounts, callers);
-        let (grpc, _health) = Services::new()
-            .add(catalog)
-            .await
-            .add(session)
-            .await
-            .add(upkeep)
-            .await
-            .into_router();
+        let guardian = self.guardian;
+        let grpc = services(&self.ledger, &guardian, &tasks).await;
         let gate = self.config.borrow().gate();
-        let router = http::router(self.ledger.clone(), tasks.clone(), gate, grpc);
+        let router = http::router(self.ledger.clone(), tasks.clone(), guardian.clone(), gate, grpc);
+        let door = Door::new()
+            .secured(guardian.tls().clone())
+            .guarded(Role::Tracker)
+            .kept_by(Arc::new(guardian.clone()));
         tasks.spawn(
             "accept",
             OnExit::ShutDown,
-            accept::serve(self.listener, router, tasks.clone(), Door::new()),
+            accept::serve(self.listener, router, tasks.clone(), door),
+        );
+        tasks.spawn(
+            "security",
+            OnExit::ShutDown,
+            guardian.clone().watch(tasks.clone()),
         );
         let every = self.config.borrow().timing.tick;
         tasks.spawn(
             "config",
             OnExit::Continue,
-            adopt(self.ledger.clone(), self.config.subscribe(), tasks.clone()),
+            adopt(
+                self.ledger.clone(),
+                guardian.clone(),
+                self.config.subscribe(),
+                tasks.clone(),
+            ),
         );
         tasks.spawn("tick", OnExit::ShutDown, tick(self.ledger, every, tasks.clone()));
 
@@ -193,6 +232,7 @@ impl Tracker {
         info!("stopping");
         tasks.stop(STOP_TIMEOUT).await;
         self.thread.stop().await?;
+        drop(tokio::task::spawn_blocking(move || guardian.close()).await);
         if has_failed {
             Err(StartError::Failed)
         } else {
@@ -201,14 +241,32 @@ impl Tracker {
     }
 }
 
+/// Makes the services of gRPC.
+async fn services(ledger: &Ledger, guardian: &Guardian, tasks: &Tasks) -> Router {
+    let (accounts, callers) = (Accounts::new(), Callers::default());
+    let (ledger, tasks, guardian) = (|| ledger.clone(), || tasks.clone(), || guardian.clone());
+    let (watched, known) = (accounts.clone(), callers.clone());
+    let catalog = CatalogService::server(ledger(), tasks(), watched, known, guardian());
+    let upkeep = UpkeepService::server(ledger(), callers.clone(), guardian());
+    let security = SecurityService::server(guardian(), tasks(), accounts.clone());
+    let session = SessionService::server(ledger(), tasks(), accounts, callers, guardian());
+    let services = Services::new().add(catalog).await.add(session).await;
+    let (grpc, _health) = services.add(upkeep).await.add(security).await.into_router();
+    grpc
+}
+
 /// Passes changed settings on to the state. Ends with the ledger, or when nobody can change settings any
 /// more.
-async fn adopt(ledger: Ledger, mut changed: watch::Receiver<Config>, tasks: Tasks) {
+async fn adopt(ledger: Ledger, guardian: Guardian, mut changed: watch::Receiver<Config>, tasks: Tasks) {
     while let Some(Ok(())) = tasks.token().run_until_cancelled(changed.changed()).await {
-        let (policy, keep_revisions) = {
+        let (policy, keep_revisions, mode) = {
             let config = changed.borrow_and_update();
-            (config.policy(), config.keep_revisions)
+            (config.policy(), config.keep_revisions, config.security())
         };
+        match mode {
+            Ok(mode) => guardian.set_mode(mode),
+            Err(error) => warn!(%error, "the network's security stays as it is"),
+        }
         if ledger.adopt(policy).await.is_err() || ledger.keep_revisions(keep_revisions).await.is_err() {
             return;
         }

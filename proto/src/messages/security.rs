@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shared::model::{KeyHash, MemberId, Timestamp, TokenId};
-use shared::security::{Admission, Grant, MemberEntry, News, Role, Secret, TokenEntry};
+use shared::security::{Admission, Grant, MemberEntry, News, Role, Secret, SecretHash, TokenEntry};
 
 use super::{Invalid, bounded, fixed, parsed, required};
 use crate::v1;
@@ -54,6 +54,25 @@ pub enum CreatedSecret {
     Join(Secret<16>),
     /// Of an API token.
     Api(Secret<32>),
+}
+
+impl CreatedSecret {
+    /// Draws the secret of a token that gives a right; returns it with its hash.
+    #[must_use]
+    pub fn random(grant: &Grant) -> (Self, SecretHash) {
+        match grant {
+            Grant::Join { .. } => {
+                let secret = Secret::random();
+                let hash = secret.hash();
+                (Self::Join(secret), hash)
+            }
+            Grant::Api { .. } => {
+                let secret = Secret::random();
+                let hash = secret.hash();
+                (Self::Api(secret), hash)
+            }
+        }
+    }
 }
 
 /// Reads 8 bytes that are a token's id.

@@ -45,7 +45,13 @@ impl Certificate {
 ///
 /// # Errors
 /// When the certificate cannot be read.
-pub(crate) fn key_of(der: &CertificateDer<'_>) -> Result<KeyHash, TlsError> {
+pub fn key_of(der: &CertificateDer<'_>) -> Result<KeyHash, TlsError> {
     let read = EndEntityCert::try_from(der).map_err(|_| TlsError::Certificate)?;
     Ok(KeyHash::of(&read.subject_public_key_info()))
+}
+
+/// Returns the beginning and the end of the life of any certificate; none when it cannot be read.
+#[must_use]
+pub fn life_of(der: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
+    validity::of(der)
 }

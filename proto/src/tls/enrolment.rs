@@ -1,8 +1,9 @@
 //! The handshake of a machine that has not joined: it knows the hash of the authority's key, and no root.
 //!
-//! The server sends its chain with the root. The last certificate's key is compared with the hash; then the
-//! library verifies the chain as ever, with that certificate as the only root. The handshake fails on a wrong
-//! hash, so that no secret can be sent. This is the only place that replaces the library's verifier.
+//! The server sends its chain with the root, and with the keys that the authority had before. A certificate in
+//! it must have the key of the hash; then the library verifies the chain as ever, with that certificate as the
+//! only root. The handshake fails on a wrong hash, so that no secret can be sent. This is the only place that
+//! replaces the library's verifier.
 
 use std::io;
 use std::sync::Arc;
@@ -21,9 +22,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::certificate::key_of;
 use super::failure::explained;
-use super::{Certificate, PROVIDER, TlsError};
+use super::{Certificate, PROVIDER, TlsError, key_of};
 
 /// A server of the cluster that has the pinned authority.
 #[derive(Debug)]
@@ -71,10 +71,15 @@ impl ServerCertVerifier for PinVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let (root, between) = others.split_last().ok_or_else(|| refused(TlsError::NoRoot))?;
-        if key_of(root).map_err(refused)? != self.pin {
-            return Err(refused(TlsError::Pin));
+        if others.is_empty() {
+            return Err(refused(TlsError::NoRoot));
         }
+        // Any of them: a line names the key of its day, and the authority may have another one since.
+        let is_pinned = |der: &&CertificateDer<'_>| key_of(der).is_ok_and(|key| key == self.pin);
+        let root = others
+            .iter()
+            .find(is_pinned)
+            .ok_or_else(|| refused(TlsError::Pin))?;
         let name = Certificate::read(shown).map_err(refused)?.identity.to_string();
         let name = ServerName::try_from(name).map_err(|_| refused(TlsError::Certificate))?;
         let mut roots = RootCertStore::empty();
@@ -82,7 +87,7 @@ impl ServerCertVerifier for PinVerifier {
         let normal = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&PROVIDER))
             .build()
             .map_err(|_| refused(TlsError::NoRoots))?;
-        normal.verify_server_cert(shown, between, &name, ocsp_response, now)
+        normal.verify_server_cert(shown, others, &name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(

@@ -31,8 +31,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::dial::Server;
 
-pub use certificate::Certificate;
-pub(crate) use certificate::key_of;
+pub use certificate::{Certificate, key_of, life_of};
 pub(crate) use connection::Connection;
 use credentials::Configured;
 pub use credentials::{Credentials, Roots};

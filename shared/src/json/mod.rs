@@ -9,6 +9,7 @@
 
 mod names;
 mod peers;
+mod security;
 mod transfers;
 mod upkeep;
 mod watch;
@@ -24,6 +25,10 @@ pub use names::{
 pub use peers::{
     AccusedPeer, AdoptedNetwork, Gap, KeptApart, Limits, LocatedPeer, LostFiles, Network, NetworkDefaults,
     NetworkPeer, NewId, NodeSecurity, NodeStatus, Ready, RebuiltIndex, Scrubbing, TrackerStatus,
+};
+pub use security::{
+    AuditChain, JoinLines, ListedMember, ListedToken, Members, NewToken, Revoked, RotatedAuthority, Secured,
+    Tokens,
 };
 pub use transfers::{
     AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent, HeldFile,

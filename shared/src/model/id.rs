@@ -36,8 +36,8 @@ pub struct NetworkId([u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash([u8; 32]);
 
-/// The identity of a secured cluster: random, made once with its certificate authority; it outlives the
-/// authority's key.
+/// The identity of a secured cluster: the beginning of its network's id; it outlives the keys of its
+/// authority.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterId([u8; 8]);
 
@@ -200,6 +200,14 @@ impl PeerId {
 }
 
 impl ClusterId {
+    /// Returns the identity of the cluster of a network.
+    #[must_use]
+    pub fn of(network: NetworkId) -> Self {
+        let mut id = [0; Self::LEN];
+        id.copy_from_slice(&network.as_bytes()[..Self::LEN]);
+        Self(id)
+    }
+
     /// Makes a new identity from the operating system's randomness.
     #[must_use]
     pub fn random() -> Self {

@@ -3,11 +3,13 @@
 mod json;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use proto::accept::{Ends, Pass};
 use proto::http::{
     Gate, HttpError, PageQuery, Params, RETRY_AFTER, Segment, guard, json, method_not_allowed, with_fallback,
     with_grpc,
@@ -16,7 +18,10 @@ use proto::messages::{Locate, Page};
 use shared::json::{History, Located, Names, Paged, Ready};
 use shared::model::{ContentId, ContentRef, Name, PeerId, SHORTEST_PREFIX};
 use shared::runtime::Tasks;
+use shared::security::authorization::{Action, Object};
 
+use crate::audit_log::Outcome;
+use crate::guardian::Guardian;
 use crate::ledger::{Ledger, LedgerError};
 
 /// Fragments times holders in one answer: about 10 MB of JSON.
@@ -27,10 +32,44 @@ const MAX_HOLDINGS: u32 = 1 << 18;
 struct Api {
     ledger: Ledger,
     tasks: Tasks,
+    guardian: Guardian,
+}
+
+/// The caller of a request, who only looks.
+#[derive(Debug)]
+struct Looking {
+    guardian: Guardian,
+    pass: Pass,
+    ends: Option<Ends>,
+    call: String,
+}
+
+impl FromRequestParts<Api> for Looking {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Self::Rejection> {
+        Ok(Self {
+            guardian: api.guardian.clone(),
+            pass: Pass::of(&parts.extensions),
+            ends: parts.extensions.get().copied(),
+            call: parts.uri.path().to_owned(),
+        })
+    }
+}
+
+impl Looking {
+    /// Decides whether the caller may see an object.
+    fn at(&self, object: Object<'_>) -> Result<(), HttpError> {
+        self.pass.may(Action::Read, object).map_err(|why| {
+            let caller = (self.pass.caller(), self.ends, self.call.as_str());
+            self.guardian.note(caller, &"", (Outcome::Denied, &why.reason()));
+            why.into()
+        })
+    }
 }
 
 /// Every route of the program. Pages of other origins may read what the gate lets them.
-pub(crate) fn router(ledger: Ledger, tasks: Tasks, gate: Gate, grpc: Router) -> Router {
+pub(crate) fn router(ledger: Ledger, tasks: Tasks, guardian: Guardian, gate: Gate, grpc: Router) -> Router {
     let gated = Router::new()
         .route("/api/v1/names", get(names))
         .route("/api/v1/names/{*name}", get(name))
@@ -44,7 +83,11 @@ pub(crate) fn router(ledger: Ledger, tasks: Tasks, gate: Gate, grpc: Router) -> 
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .merge(gated)
-        .with_state(Api { ledger, tasks });
+        .with_state(Api {
+            ledger,
+            tasks,
+            guardian,
+        });
     let routes = with_fallback(routes, "nothing here; the API is below /api/v1/");
     with_grpc(routes, grpc, gate)
 }
@@ -68,7 +111,12 @@ async fn readyz(State(api): State<Api>) -> Response {
     }
 }
 
-async fn names(State(api): State<Api>, Params(query): Params<PageQuery>) -> Result<Response, HttpError> {
+async fn names(
+    State(api): State<Api>,
+    looking: Looking,
+    Params(query): Params<PageQuery>,
+) -> Result<Response, HttpError> {
+    looking.at(Object::Name(&query.prefix))?;
     let page = query.page();
     let after = after::<Name>(&page)?;
     let listed = api
@@ -83,19 +131,41 @@ async fn names(State(api): State<Api>, Params(query): Params<PageQuery>) -> Resu
     }))
 }
 
-async fn name(State(api): State<Api>, Segment(name): Segment) -> Result<Response, HttpError> {
+async fn name(
+    State(api): State<Api>,
+    looking: Looking,
+    Segment(name): Segment,
+) -> Result<Response, HttpError> {
     let name = Name::new(name).map_err(HttpError::invalid)?;
+    // The beginning of an id reads as a name, but is none.
+    let is_beginning = ContentId::beginning_with(name.as_str()).is_some();
+    let is_id = is_beginning && api.ledger.read(|state| state.head(&name)).await?.1.is_none();
+    looking.at(if is_id {
+        Object::Network
+    } else {
+        Object::Name(name.as_str())
+    })?;
     locate(&api, ContentRef::Name(name)).await
 }
 
-async fn history(State(api): State<Api>, Segment(name): Segment) -> Result<Response, HttpError> {
+async fn history(
+    State(api): State<Api>,
+    looking: Looking,
+    Segment(name): Segment,
+) -> Result<Response, HttpError> {
     let name = Name::new(name).map_err(HttpError::invalid)?;
+    looking.at(Object::Name(name.as_str()))?;
     let revisions = api.ledger.read(|state| state.revisions(&name)).await?;
     let revisions = revisions.map_err(LedgerError::Rejected)?;
     Ok(json(History::new(&name, &revisions)))
 }
 
-async fn content(State(api): State<Api>, Segment(id): Segment) -> Result<Response, HttpError> {
+async fn content(
+    State(api): State<Api>,
+    looking: Looking,
+    Segment(id): Segment,
+) -> Result<Response, HttpError> {
+    looking.at(Object::Network)?;
     let what = match id.parse() {
         Ok(id) => ContentRef::Id(id),
         // The beginning of an id reads as a name.
@@ -124,7 +194,12 @@ async fn locate(api: &Api, what: ContentRef) -> Result<Response, HttpError> {
     Ok(json(Located::new(&location)))
 }
 
-async fn peers(State(api): State<Api>, Params(query): Params<PageQuery>) -> Result<Response, HttpError> {
+async fn peers(
+    State(api): State<Api>,
+    looking: Looking,
+    Params(query): Params<PageQuery>,
+) -> Result<Response, HttpError> {
+    looking.at(Object::Network)?;
     let page = query.page();
     let after = after::<PeerId>(&page)?;
     let found = api
@@ -134,7 +209,8 @@ async fn peers(State(api): State<Api>, Params(query): Params<PageQuery>) -> Resu
     Ok(json(json::peers(&found)))
 }
 
-async fn status(State(api): State<Api>) -> Result<Response, HttpError> {
+async fn status(State(api): State<Api>, looking: Looking) -> Result<Response, HttpError> {
+    looking.at(Object::Network)?;
     let status = api.ledger.read(crate::state::State::status).await?;
     Ok(json(json::status(status)))
 }

@@ -5,12 +5,13 @@ use std::path::Path;
 use proptest::prelude::*;
 use shared::model::{
     Attributes, CollectionSize, ContentId, Digest, Epoch, FileMetadata, FragmentLength, FragmentSet, Holding,
-    Incarnation, KeyHash, Manifest, Mark, Mode, ModifiedAt, Name, NetworkId, Parts, PeerId, PeerMode,
-    PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp,
+    Incarnation, KeyHash, Manifest, Mark, MemberId, Mode, ModifiedAt, Name, NetworkId, Parts, PeerId,
+    PeerMode, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, TokenId,
 };
+use shared::security::{Grant, Right, Role, Scope, SecretHash};
 
 use super::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
-use crate::state::{Command, EpochBegin, Fact, NameFact, Past, Record, Registration};
+use crate::state::{Command, EpochBegin, Fact, NameFact, Past, Record, Registration, SecurityFact};
 
 /// Generates facts about the history.
 fn any_gap(peer: impl Strategy<Value = PeerId>) -> impl Strategy<Value = Fact> {
@@ -130,6 +131,52 @@ fn any_absence(peer: impl Strategy<Value = PeerId> + Clone) -> impl Strategy<Val
     })
 }
 
+/// Generates facts about tokens and members.
+fn any_security_fact() -> impl Strategy<Value = Fact> {
+    let token = any::<[u8; 8]>().prop_map(TokenId::from_bytes);
+    let member = any::<[u8; 16]>().prop_map(MemberId::from_bytes);
+    let role = (0..Role::ALL.len()).prop_map(|role| Role::ALL[role]);
+    let zone = proptest::option::of("[a-z0-9.-]{1,20}".prop_map(|text| text.parse().expect("a zone")));
+    let join = (role.clone(), proptest::option::of(1_u32..), zone)
+        .prop_map(|(role, uses, zone)| Grant::Join { role, uses, zone });
+    let scope = (0..Right::ALL.len(), "([a-zñ][a-z/]{0,9})?")
+        .prop_map(|(right, prefix)| Scope::new(Right::ALL[right], prefix).expect("a prefix of names"));
+    let api = proptest::collection::vec(scope, 0..4).prop_map(|scopes| Grant::Api { scopes });
+    let time = (1_u64..).prop_map(Timestamp::from_millis);
+    let made = (
+        token.clone(),
+        any::<[u8; 32]>(),
+        prop_oneof![join, api],
+        proptest::option::of(time.clone()),
+    )
+        .prop_map(|(token, hash, grant, ends)| SecurityFact::TokenMade {
+            token,
+            hash: SecretHash::from_bytes(hash),
+            grant,
+            ends,
+        });
+    let by = proptest::option::of(token.clone());
+    let joined = (member.clone(), role, any::<[u8; 32]>(), by).prop_map(|(member, role, key, by)| {
+        SecurityFact::MemberJoined {
+            member,
+            role,
+            key: KeyHash::from_bytes(key),
+            by,
+        }
+    });
+    let fact = prop_oneof![
+        made,
+        (token.clone(), any::<u32>()).prop_map(|(token, used)| SecurityFact::TokenUsed { token, used }),
+        token.clone().prop_map(SecurityFact::TokenRevoked),
+        token.prop_map(SecurityFact::TokenForgotten),
+        joined,
+        (member.clone(), time).prop_map(|(member, ends)| SecurityFact::CertifiedUntil { member, ends }),
+        member.clone().prop_map(SecurityFact::MemberRevoked),
+        member.prop_map(SecurityFact::MemberForgotten),
+    ];
+    fact.prop_map(Fact::Security)
+}
+
 /// Generates any record that can exist.
 pub(super) fn any_record() -> impl Strategy<Value = Record> {
     let peer = any::<[u8; 16]>().prop_map(PeerId::from_bytes);
@@ -190,6 +237,7 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
         renamed,
         any_revision_fact(name.clone(), published.clone()),
         any_gap(peer.clone()),
+        any_security_fact(),
         any::<u64>().prop_map(|epoch| Fact::EpochBegun(Epoch::new(epoch))),
         registered,
         (peer.clone(), any::<[u8; 32]>()).prop_map(|(peer, key)| Fact::KeyRecorded {

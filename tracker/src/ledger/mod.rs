@@ -31,7 +31,9 @@ use tracing::info;
 
 use crate::journal::{Journal, JournalError};
 use crate::policy::Policy;
-use crate::state::{Caller, Command, Origin, Publish, Rejection, Reply, SessionId, State};
+use crate::state::{
+    Caller, Command, Origin, Publish, Rejection, Reply, SecurityCommand, SecurityReply, SessionId, State,
+};
 use outbox::Outbox;
 use writer::{Job, Writer};
 
@@ -325,6 +327,17 @@ impl Ledger {
         self.submit(Command::CloseSession { session }, None)
             .await
             .map(drop)
+    }
+
+    /// Carries out a command about tokens and members; its facts are durable when this returns.
+    ///
+    /// # Errors
+    /// As the contract of `Security` says.
+    pub async fn secure(&self, command: SecurityCommand) -> Result<SecurityReply, LedgerError> {
+        match self.submit(Command::Security(command), None).await? {
+            Reply::Security(reply) => Ok(reply),
+            _ => Err(LedgerError::Unavailable),
+        }
     }
 
     /// Lets time pass.

@@ -12,11 +12,14 @@ use proto::{RemoteError, v1};
 use shared::ErrorCode;
 use shared::model::{ContentId, ContentRef, Health, Name, PeerId, PinWish};
 use shared::runtime::{OnExit, Tasks};
+use shared::security::authorization::{Action, Object};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::asking::Asking;
 use super::{Callers, feed, refused, taken};
+use crate::guardian::Guardian;
 use crate::ledger::{Ledger, LedgerError};
 use crate::state::{Caller, Publish};
 
@@ -36,6 +39,7 @@ pub(crate) struct CatalogService {
     tasks: Tasks,
     accounts: Accounts,
     callers: Callers,
+    guardian: Guardian,
 }
 
 impl CatalogService {
@@ -44,19 +48,28 @@ impl CatalogService {
         tasks: Tasks,
         accounts: Accounts,
         callers: Callers,
+        guardian: Guardian,
     ) -> CatalogServer<Self> {
         CatalogServer::new(Self {
             ledger,
             tasks,
             accounts,
             callers,
+            guardian,
         })
     }
 }
 
 impl CatalogService {
-    async fn bind(&self, publish: Publish, caller: Caller) -> Answer<v1::PublishReply> {
-        let binding = self.ledger.publish(publish, caller).await.map_err(refused)?;
+    fn asking<T>(&self, request: &Request<T>, call: &'static str) -> Asking {
+        Asking::of(&self.guardian, request, call)
+    }
+
+    async fn bind(&self, publish: Publish, caller: Caller, asking: &Asking) -> Answer<v1::PublishReply> {
+        asking.may(Action::Publish, Object::Name(publish.name.as_str()))?;
+        asking.may(Action::Speak, Object::Peer(publish.publisher))?;
+        let name = publish.name.clone();
+        let binding = asking.noted(name, self.ledger.publish(publish, caller)).await?;
         Ok(Response::new(v1::PublishReply {
             binding: Some(binding.into()),
         }))
@@ -68,8 +81,9 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl Catalog for CatalogService {
     async fn publish(&self, request: Request<v1::PublishRequest>) -> Answer<v1::PublishReply> {
+        let asking = self.asking(&request, "Catalog/Publish");
         let caller = self.callers.of(&request);
-        self.bind(request.into_inner().try_into()?, caller).await
+        self.bind(request.into_inner().try_into()?, caller, &asking).await
     }
 
     async fn publish_collection(
@@ -77,6 +91,7 @@ impl Catalog for CatalogService {
         request: Request<Streaming<v1::PublishCollectionRequest>>,
     ) -> Answer<v1::PublishReply> {
         let _turn = taken(&self.accounts, &request, Resource::Gathering)?;
+        let asking = self.asking(&request, "Catalog/PublishCollection");
         let caller = self.callers.of(&request);
         let mut messages = request.into_inner();
         let gathered = tokio::time::timeout(GATHERING_DEADLINE, async {
@@ -90,11 +105,13 @@ impl Catalog for CatalogService {
             let why = "the parts of the collection did not come in time";
             to_status(&RemoteError::new(ErrorCode::DeadlineExceeded, why))
         };
-        self.bind(gathered.await.map_err(late)??, caller).await
+        self.bind(gathered.await.map_err(late)??, caller, &asking).await
     }
 
     async fn head(&self, request: Request<v1::HeadRequest>) -> Answer<v1::HeadReply> {
+        let asking = self.asking(&request, "Catalog/Head");
         let name = Name::new(request.into_inner().name).map_err(|error| Invalid::field("name", error))?;
+        asking.may(Action::Read, Object::Name(name.as_str()))?;
         let (revision, content) = self
             .ledger
             .read(|state| state.head(&name))
@@ -110,11 +127,13 @@ impl Catalog for CatalogService {
     }
 
     async fn resolve(&self, request: Request<v1::ResolveRequest>) -> Answer<v1::ResolveReply> {
+        let asking = self.asking(&request, "Catalog/Resolve");
         let what: ContentRef = request
             .into_inner()
             .r#ref
             .ok_or(Invalid::Missing("ref"))?
             .try_into()?;
+        asking.may_read(&self.ledger, &what).await?;
         let found = self
             .ledger
             .read(|state| state.resolve(&what))
@@ -129,7 +148,9 @@ impl Catalog for CatalogService {
     }
 
     async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListReply> {
+        let asking = self.asking(&request, "Catalog/List");
         let List { prefix, page } = request.into_inner().try_into()?;
+        asking.may(Action::Read, Object::Name(&prefix))?;
         let after = after::<Name>(&page)?;
         let listed = self
             .ledger
@@ -156,11 +177,13 @@ impl Catalog for CatalogService {
     }
 
     async fn locate(&self, request: Request<v1::LocateRequest>) -> Answer<v1::LocateReply> {
+        let asking = self.asking(&request, "Catalog/Locate");
         let Locate {
             content,
             max_holders,
             except,
         } = request.into_inner().try_into()?;
+        asking.may_read(&self.ledger, &content.content).await?;
         let read = |state: &crate::state::State| {
             state.locate(&content, max_holders as usize, except, &mut rand::rng())
         };
@@ -171,23 +194,34 @@ impl Catalog for CatalogService {
     }
 
     async fn remove(&self, request: Request<v1::RemoveRequest>) -> Answer<v1::RemoveReply> {
+        let asking = self.asking(&request, "Catalog/Remove");
         let Remove { name, expected } = request.into_inner().try_into()?;
-        let revision = self.ledger.remove(name, expected).await.map_err(refused)?;
+        asking.may(Action::Remove, Object::Name(name.as_str()))?;
+        let removing = self.ledger.remove(name.clone(), expected);
+        let revision = asking.noted(name, removing).await?;
         Ok(Response::new(v1::RemoveReply {
             revision: revision.get(),
         }))
     }
 
     async fn rename(&self, request: Request<v1::RenameRequest>) -> Answer<v1::RenameReply> {
+        let asking = self.asking(&request, "Catalog/Rename");
         let Rename { from, to, expected } = request.into_inner().try_into()?;
-        let binding = self.ledger.rename(from, to, expected).await.map_err(refused)?;
+        asking.may(Action::Remove, Object::Name(from.as_str()))?;
+        asking.may(Action::Publish, Object::Name(to.as_str()))?;
+        let names = format!("{from} to {to}");
+        let binding = asking
+            .noted(names, self.ledger.rename(from, to, expected))
+            .await?;
         Ok(Response::new(v1::RenameReply {
             binding: Some(binding.into()),
         }))
     }
 
     async fn history(&self, request: Request<v1::HistoryRequest>) -> Answer<v1::HistoryReply> {
+        let asking = self.asking(&request, "Catalog/History");
         let name = Name::new(request.into_inner().name).map_err(|error| Invalid::field("name", error))?;
+        asking.may(Action::Read, Object::Name(name.as_str()))?;
         let found = self.ledger.read(|state| state.revisions(&name)).await;
         let found = found
             .map_err(refused)?
@@ -196,8 +230,11 @@ impl Catalog for CatalogService {
     }
 
     async fn pin(&self, request: Request<v1::PinRequest>) -> Answer<v1::PinReply> {
+        let asking = self.asking(&request, "Catalog/Pin");
         let wish = PinWish::try_from(request.into_inner())?;
-        let revision = self.ledger.pin(wish).await.map_err(refused)?;
+        let name = wish.what.name.clone();
+        asking.may(Action::Publish, Object::Name(name.as_str()))?;
+        let revision = asking.noted(name, self.ledger.pin(wish)).await?;
         Ok(Response::new(v1::PinReply {
             revision: Some(revision.into()),
         }))
@@ -206,6 +243,8 @@ impl Catalog for CatalogService {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::WatchReply, Status>> + Send>>;
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
+        self.asking(&request, "Catalog/Watch")
+            .may(Action::Read, Object::Network)?;
         let place = taken(&self.accounts, &request, Resource::Watcher)?;
         let content = types::content_id(&request.into_inner().content_id)?;
         let (answers, stream) = mpsc::channel(WATCH_ANSWERS);
@@ -224,6 +263,8 @@ impl Catalog for CatalogService {
     type EventsStream = Pin<Box<dyn Stream<Item = Result<v1::EventsReply, Status>> + Send>>;
 
     async fn events(&self, request: Request<v1::EventsRequest>) -> Answer<Self::EventsStream> {
+        self.asking(&request, "Catalog/Events")
+            .may(Action::Read, Object::Network)?;
         let place = taken(&self.accounts, &request, Resource::Follower)?;
         let after = request.into_inner().try_into()?;
         let (answers, stream) = mpsc::channel(feed::PAGES);
@@ -239,6 +280,8 @@ impl Catalog for CatalogService {
     }
 
     async fn peers(&self, request: Request<v1::PeersRequest>) -> Answer<v1::PeersReply> {
+        self.asking(&request, "Catalog/Peers")
+            .may(Action::Read, Object::Network)?;
         let request = request.into_inner();
         let page = Page::new(request.page_token, request.page_size);
         let after = after::<PeerId>(&page)?;

@@ -1,8 +1,10 @@
 //! gRPC border: decode, one call, encode. Decisions are made in the state.
 
+mod asking;
 mod callers;
 mod catalog;
 mod feed;
+mod security;
 mod session;
 mod upkeep;
 
@@ -15,6 +17,7 @@ use crate::ledger::LedgerError;
 
 pub(crate) use callers::Callers;
 pub(crate) use catalog::CatalogService;
+pub(crate) use security::SecurityService;
 pub(crate) use session::SessionService;
 pub(crate) use upkeep::UpkeepService;
 

@@ -13,13 +13,16 @@ use proto::v1::session_server::{Session, SessionServer};
 use shared::keys::Introduction;
 use shared::model::{Challenge, Hello, KeyHash, Numbered, PublicKey};
 use shared::runtime::{OnExit, Tasks};
+use shared::security::authorization::{Action, Object};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::debug;
 
+use super::asking::Asking;
 use super::callers::{Callers, Known};
 use super::{refused, taken};
+use crate::guardian::Guardian;
 use crate::ledger::{Ledger, LedgerError, Orders};
 use crate::state::{Closing, Origin, SessionId};
 
@@ -39,6 +42,7 @@ pub(crate) struct SessionService {
     tasks: Tasks,
     accounts: Accounts,
     callers: Callers,
+    guardian: Guardian,
 }
 
 type Up = Streaming<v1::FromPeer>;
@@ -50,12 +54,14 @@ impl SessionService {
         tasks: Tasks,
         accounts: Accounts,
         callers: Callers,
+        guardian: Guardian,
     ) -> SessionServer<Self> {
         let service = Self {
             ledger,
             tasks,
             accounts,
             callers,
+            guardian,
         };
         SessionServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
@@ -115,11 +121,13 @@ impl Session for SessionService {
         &self,
         request: Request<Streaming<v1::FromPeer>>,
     ) -> Result<Response<Self::OpenStream>, Status> {
+        let asking = Asking::of(&self.guardian, &request, "Session/Open");
         let place = taken(&self.accounts, &request, Resource::Session)?;
         let ends = request.extensions().get::<Ends>().copied();
         let origin = ends.map(|Ends { remote, local }| Origin { remote, local });
         let mut up = request.into_inner();
         let hello = hello(&mut up).await?;
+        asking.may(Action::Speak, Object::Peer(hello.0.peer))?;
         let (down, stream) = mpsc::channel(DOWN_MESSAGES);
         let service = self.clone();
         self.tasks.spawn("session", OnExit::Continue, async move {

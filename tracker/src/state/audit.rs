@@ -38,6 +38,7 @@ impl State {
     /// When one does not hold.
     pub fn check_facts(&self) -> Result<(), String> {
         self.names.check()?;
+        self.security.check()?;
         self.peers.check()
     }
 
@@ -113,6 +114,7 @@ impl State {
                 })
             }
             Fact::Name(fact) => audit_name(&self.names, fact),
+            Fact::Security(fact) => self.security.audit(fact),
             Fact::TargetChanged { name, .. } => require(self.names.binding(name).is_some(), || {
                 format!("the target of {name} changes, which is not bound")
             }),

@@ -12,6 +12,7 @@ use shared::model::{
 use shared::{Coded, ErrorCode};
 
 use super::record::Record;
+use super::security::{Refused, SecurityCommand, SecurityReply};
 use crate::policy::Policy;
 
 pub use proto::messages::Publish;
@@ -163,6 +164,8 @@ pub enum Command {
         /// The session.
         session: SessionId,
     },
+    /// Something about tokens and members.
+    Security(SecurityCommand),
     /// Lets time pass: leases run out, and replicas are looked after.
     Tick,
 }
@@ -193,6 +196,8 @@ pub enum Reply {
     Pinned(RevisionEntry),
     /// Mode of the peer.
     ModeReport(PeerMode),
+    /// Answer about tokens and members.
+    Security(SecurityReply),
 }
 
 /// Action to perform outside the state.
@@ -251,6 +256,11 @@ pub enum Closing {
     /// The tracker has begun another epoch.
     #[error("the tracker has begun a newer epoch; say hello again")]
     NewEpoch,
+    /// An administrator has revoked the peer.
+    #[error(
+        "this peer was revoked; with an id of its own (`peer new-id`) and a new join line it can join again"
+    )]
+    Revoked,
     /// The tracker stops.
     #[error("the tracker is stopping")]
     Stopping,
@@ -261,6 +271,7 @@ impl Coded for Closing {
         match self {
             Self::Replaced | Self::Lost(_) | Self::NewEpoch => ErrorCode::Stale,
             Self::Left => ErrorCode::Cancelled,
+            Self::Revoked => ErrorCode::FailedPrecondition,
             Self::TooSlow => ErrorCode::Exhausted,
             Self::Stopping => ErrorCode::Unavailable,
         }
@@ -516,6 +527,9 @@ pub enum Rejection {
         "the names and contents that peer {0} has published take up as much of the tracker's memory as those of one peer may; remove some names, or use longer fragments"
     )]
     TooMuchPublished(PeerId),
+    /// The request is about tokens or members, or comes from somebody who is no member any more.
+    #[error(transparent)]
+    Security(#[from] Refused),
     /// The tracker is being set up.
     #[error("the tracker has not begun its epoch")]
     NotServing,
@@ -539,6 +553,7 @@ impl Rejection {
 impl Coded for Rejection {
     fn code(&self) -> ErrorCode {
         match self {
+            Self::Security(refused) => refused.code(),
             Self::NoSuchName(_)
             | Self::InCollection { .. }
             | Self::NoSuchRevision { .. }

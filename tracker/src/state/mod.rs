@@ -13,7 +13,7 @@
 //! not lost count; orders go only to the current session of a live peer whose inventory is known; reserved
 //! room is the sum of all assignments; no copy of a named content is evicted while a fragment would fall
 //! below the target on live peers; in safe mode the tracker evicts, gives up and repairs nothing. The parts
-//! (`Names`, `Peers`, `Replicas`, `Feed`) keep their fields private; this file applies commands, commits
+//! (`Names`, `Peers`, `Replicas`, `Security`, `Feed`) keep their fields private; this file applies commands, commits
 //! facts, and wires the parts together.
 
 mod audit;
@@ -26,6 +26,8 @@ mod peers;
 mod reaching;
 mod record;
 mod replicas;
+mod securing;
+mod security;
 mod sessions;
 mod steps;
 mod tick;
@@ -51,10 +53,12 @@ use history::History;
 use names::{Decision, Names, RefChange};
 use peers::Peers;
 use replicas::{Context, Replicas};
+use security::Security;
 
 pub use command::{Applied, Caller, Closing, Command, Effect, Origin, Publish, Rejection, Reply, SessionId};
 pub use history::Gap;
-pub use record::{EpochBegin, Fact, NameFact, Past, Record, Registration};
+pub use record::{EpochBegin, Fact, NameFact, Past, Record, Registration, SecurityFact};
+pub use security::{Enrolment, Refused, SecurityCommand, SecurityReply};
 pub use views::{DrainSurvey, PeersPage, Status, Surveying};
 
 /// Everything that the tracker knows.
@@ -68,6 +72,7 @@ pub struct State {
     names: Names,
     peers: Peers,
     replicas: Replicas,
+    security: Security,
     feed: Feed,
 }
 
@@ -92,6 +97,7 @@ impl State {
             names: Names::default(),
             peers: Peers::new(first_order),
             replicas: Replicas::new(budget, first_order),
+            security: Security::default(),
             feed: Feed::default(),
         }
     }
@@ -177,6 +183,7 @@ impl State {
                 self.close_session(now, session);
                 Ok(Reply::Done)
             }
+            Command::Security(command) => self.secure(now, command, &mut out).map(Reply::Security),
             Command::Tick => {
                 self.tick(now, &mut out);
                 Ok(Reply::Done)
@@ -209,6 +216,7 @@ impl State {
             .chain(self.history.network().map(named))
             .chain(self.peers.records(began))
             .chain(self.names.records(began))
+            .chain(self.security.records())
             .chain(self.history.gap_records())
             .chain([self.history.record()])
             .collect()
@@ -379,6 +387,7 @@ impl State {
         self.history.evolve(&record.fact, record.at);
         self.feed.push_fact(&record, &self.names, self.history.facts());
         self.peers.evolve(&record.fact, record.at);
+        self.security.evolve(&record.fact, record.at);
         self.names.evolve(record.fact, record.at)
     }
 }

@@ -6,9 +6,11 @@
 //! leads to the same state.
 
 use shared::model::{
-    Epoch, FileMetadata, Holding, HostPort, Incarnation, KeyHash, Manifest, Mark, Name, NetworkId, Parts,
-    PeerId, PeerMode, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
+    Epoch, FileMetadata, Holding, HostPort, Incarnation, KeyHash, Manifest, Mark, MemberId, Name, NetworkId,
+    Parts, PeerId, PeerMode, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp,
+    TokenId, Zone,
 };
+use shared::security::{Grant, Role, SecretHash};
 
 /// About how many bytes everything of a record has that does not grow with contents.
 const FIXED: usize = 64;
@@ -40,6 +42,13 @@ impl Record {
             Fact::WentAway { holdings, .. } => {
                 let bytes = |holding: &Holding| FIXED + holding.fragments.capacity() as usize / 8;
                 FIXED + holdings.iter().map(bytes).sum::<usize>()
+            }
+            Fact::Security(SecurityFact::TokenMade {
+                grant: Grant::Api { scopes },
+                ..
+            }) => {
+                let bytes = scopes.iter().map(|scope| FIXED + scope.prefix().len());
+                FIXED + bytes.sum::<usize>()
             }
             _ => FIXED,
         }
@@ -144,6 +153,57 @@ pub enum Fact {
     },
     /// The operator has seen to what was lost.
     GapAccepted,
+    /// Something about tokens and members.
+    Security(SecurityFact),
+}
+
+/// Facts about tokens and members. Of secrets they have hashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecurityFact {
+    /// There is a token.
+    TokenMade {
+        /// Its id.
+        token: TokenId,
+        /// Hash of its secret.
+        hash: SecretHash,
+        /// Its right.
+        grant: Grant,
+        /// Its end, if it has one.
+        ends: Option<Timestamp>,
+    },
+    /// A machine has joined with a token.
+    TokenUsed {
+        /// The token.
+        token: TokenId,
+        /// Number of machines that have joined with it.
+        used: u32,
+    },
+    /// An administrator has ended a token.
+    TokenRevoked(TokenId),
+    /// Nothing is remembered of a token, which ended long ago.
+    TokenForgotten(TokenId),
+    /// A machine is a member.
+    MemberJoined {
+        /// Its id; a peer's is its peer id.
+        member: MemberId,
+        /// Its role.
+        role: Role,
+        /// Its key.
+        key: KeyHash,
+        /// The token with which it has joined; none of a tracker.
+        by: Option<TokenId>,
+    },
+    /// The key of a member is certified until a later time than before.
+    CertifiedUntil {
+        /// The member.
+        member: MemberId,
+        /// The end of its newest certificate.
+        ends: Timestamp,
+    },
+    /// The certificate of a member was taken back, for good.
+    MemberRevoked(MemberId),
+    /// Nothing is remembered of a member, whose certificate ended long ago.
+    MemberForgotten(MemberId),
 }
 
 /// Facts about the past of names.

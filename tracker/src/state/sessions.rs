@@ -35,6 +35,7 @@ impl State {
         self.check_network(hello)?;
         let peer = hello.peer;
         // An impostor's hello has no effect, not even a question to the peer itself.
+        self.check_member(peer, key)?;
         let keyed = self.peers.check_key(peer, key)?;
         self.contest(now, hello, out)?;
         let registration = Registration {

@@ -26,6 +26,7 @@ impl State {
         for fact in self.peers.returned() {
             self.commit(now, fact, out);
         }
+        self.forget_members(now, out);
         self.probe(now, out);
         if self.is_in_safe_mode() {
             return;

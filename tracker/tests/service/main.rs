@@ -3,6 +3,7 @@
 mod http;
 mod keys;
 mod program;
+mod security;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -33,7 +34,10 @@ struct Served {
 
 impl Served {
     async fn start(data_dir: &Path) -> Self {
-        let mut config = Config::on_free_port(data_dir);
+        Self::with(Config::on_free_port(data_dir)).await
+    }
+
+    async fn with(mut config: Config) -> Self {
         config.timing.tick = Duration::from_millis(20);
         config.timing.removed = Duration::from_millis(50);
         let tracker = Tracker::bind(config).await.expect("bind");

@@ -30,6 +30,7 @@ mod replica_sets;
 mod replicas;
 mod restarts;
 mod revisions;
+mod security;
 mod sessions;
 mod storms;
 mod world;

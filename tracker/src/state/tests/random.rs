@@ -81,6 +81,13 @@ enum Step {
         is_pinned: bool,
         seen: Option<u32>,
     },
+    /// Something about tokens and members, none of whom is a peer of the world.
+    Secure {
+        what: u8,
+        token: u8,
+        member: u8,
+        key: u8,
+    },
     /// Carries out the n-th order that waits, or loses it.
     Obey {
         nth: prop::sample::Index,
@@ -154,6 +161,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (name.clone(), name.clone(), proptest::option::weighted(0.3, 0_u64..6))
             .prop_map(|(from, to, expected)| Step::Rename { from, to, expected }),
         1 => (name, proptest::option::of(0_u64..6)).prop_map(|(name, expected)| Step::Remove { name, expected }),
+        3 => (0_u8..7, 1_u8..4, 11_u8..14, 11_u8..14)
+            .prop_map(|(what, token, member, key)| Step::Secure { what, token, member, key }),
         8 => (any::<prop::sample::Index>(), prop::bool::weighted(0.1))
             .prop_map(|(nth, is_lost)| Step::Obey { nth, is_lost }),
         6 => (0_u64..20_000).prop_map(|millis| Step::Pass { millis }),
@@ -337,6 +346,12 @@ fn act(world: &mut World, pins: &mut Pins, step: &Step) {
             is_pinned,
             seen,
         } => pins.change(world, &format!("{}@{revision}", NAMES[name]), is_pinned, seen),
+        Step::Secure {
+            what,
+            token,
+            member,
+            key,
+        } => super::security::anything(world, what, token, member, key),
         Step::Obey { nth, is_lost } if !world.orders.is_empty() => {
             let (to, order) = world.orders.remove(nth.index(world.orders.len()));
             if !is_lost {
