@@ -193,7 +193,7 @@ fn a_revoked_peer_is_cut_off_and_stays_out() -> Result<()> {
     let at_most = received(&cluster);
     drop(cluster.peer(0).run(["limit", "--upload", "none"]).expect(0));
     // Others take its place, and it receives nothing meanwhile.
-    wait_for_replicas(cluster.peer(0), "data", 3, &[id.clone()])?;
+    wait_for_replicas(cluster.peer(0), "data", 3, std::slice::from_ref(&id))?;
     assert_eq!(received(&cluster), at_most, "a revoked peer goes on fetching");
     fetching.kill()?;
     fetching.wait()?;

@@ -231,7 +231,7 @@ async fn perform(
     let result = match action {
         Action::Serve => serve::run(settings, verbosity, out, &tasks).await,
         Action::Menu => crate::menu::run(&options, out, &tasks).await,
-        Action::Once(command) => one_shot(*command, &options, out, &tasks).await,
+        Action::Once(command) => Box::pin(one_shot(*command, &options, out, &tasks)).await,
         // `run` has done it before it read the settings.
         Action::SelfCommand(_) => Ok(()),
     };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use proto::tls::Tls;
 use shared::model::{ContentId, EvictReason, Revision};
 use shared::runtime::{Clock, Tasks};
 use store::{Addition, DiskStore, FragmentStore as _, HashedFile, Place, Publication, PublicationState};
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
 use super::Eviction;
-use crate::fetch::{Fetcher, Limits};
+use crate::fetch::{Fetcher, Limits, Own};
 use crate::identity::Identity;
 use crate::orders::Assignments;
 use crate::session::{Protected, ProtectionGuard};
@@ -184,8 +185,11 @@ async fn an_eviction_asks_last_whether_the_content_is_being_added() {
         Arc::new(Known(Vec::new())),
         stopped.clone(),
         Clock::system(),
-        node.identity.peer(),
-        watch::Sender::default().subscribe(),
+        Own {
+            id: node.identity.peer(),
+            zone: watch::Sender::default().subscribe(),
+            tls: Tls::default(),
+        },
         Limits::default(),
     );
     let (failures, _reports) = mpsc::channel(1);

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::journal::{Journal as _, SqliteJournal};
 use crate::state::{Fact, Record, SecurityFact, State};
 use crate::timing::Timing;
+use crate::whereabouts;
 
 /// Life of a join line, unless somebody says another.
 pub(super) const LINE: Duration = Duration::from_hours(1);
@@ -32,10 +33,19 @@ pub(super) async fn secure(
     addresses: Vec<HostPort>,
     json: bool,
 ) -> Result<String, CommandError> {
+    let has_addresses = !addresses.is_empty();
     let servers = servers(addresses, &config)?;
     let is_here = servers.iter().all(HostPort::is_loopback);
     let done = tokio::task::spawn_blocking(move || {
         let secured = begin(&config.data_dir, &servers, names, &Clock::system())?;
+        if has_addresses {
+            let noted = whereabouts::note_joins(&config.data_dir, &servers);
+            noted.map_err(|source| CommandError::Io {
+                act: "write into",
+                path: config.data_dir.clone(),
+                source,
+            })?;
+        }
         Ok::<_, CommandError>((secured, config))
     });
     let (secured, config) = done.await.map_err(|_| CommandError::Failed)??;

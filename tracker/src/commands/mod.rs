@@ -24,6 +24,7 @@ use crate::authority::AuthorityError;
 use crate::config::{CaCommand, Config, MemberCommand, SecureCommand, TokenCommand, TokenWish};
 use crate::journal::JournalError;
 use crate::state::Rejection;
+use crate::whereabouts;
 use office::{Made, Office};
 
 /// Reasons for which such a command fails.
@@ -197,8 +198,10 @@ async fn create(wish: TokenWish, config: &Config) -> Result<String, CommandError
     }))
 }
 
-/// Returns the addresses for join lines: those that were given, or that of the settings.
+/// Returns the addresses for join lines: those that were given, now or to `init`, or that of the settings.
 fn servers(given: Vec<HostPort>, config: &Config) -> Result<Vec<HostPort>, CommandError> {
+    let noted = || whereabouts::joins(&config.data_dir);
+    let given = if given.is_empty() { noted() } else { given };
     if !given.is_empty() {
         return Ok(given);
     }
