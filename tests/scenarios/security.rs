@@ -2,7 +2,7 @@
 //! revocation, and programs that were off for long.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -106,10 +106,7 @@ fn a_line_that_is_used_up_or_of_another_network_joins_nobody() -> Result<()> {
     drop(cluster.operate(["token", "list"]).expect(0));
     let refused = join(&cluster, "second", &once).err().context("it joined")?;
     let told = format!("{refused:#}");
-    ensure!(
-        told.contains("used up") || told.contains("as many machines"),
-        "{told}"
-    );
+    ensure!(told.contains("used as often as it may be"), "{told}");
 
     let revoked = line(&cluster, &[]);
     let id = revoked.rsplit('.').nth(1).context("an id")?;
@@ -123,7 +120,8 @@ fn a_line_that_is_used_up_or_of_another_network_joins_nobody() -> Result<()> {
         .map(owned)
         .context("a line")?;
     let (pin, rest) = ticket.split_once('.').context("a hash")?;
-    let other: String = pin.chars().rev().collect();
+    let first = if pin.starts_with('a') { 'b' } else { 'a' };
+    let other = format!("{first}{}", &pin[1..]);
     let refused = join(&cluster, "fourth", &format!("{head}/1.{other}.{rest}"));
     let told = format!("{:#}", refused.err().context("it joined")?);
     ensure!(told.contains("secret was not sent"), "{told}");
@@ -243,29 +241,19 @@ type Programs<'a> = [(Role, &'a str); 3];
 
 /// Makes every call that a caller may not make, as it is written in the table, and returns the number of
 /// refusals. `place` is the caller's.
-fn refusals(
-    place: &[OsString],
-    scheme: &str,
-    programs: Programs<'_>,
-    caller: &Caller,
-    dir: &Path,
-) -> Result<usize> {
-    // One message of gRPC, which is empty: nothing reads it.
-    let frame = dir.join("frame");
-    std::fs::write(&frame, [0; 5])?;
-    let frame = format!("@{}", crate::text(&frame));
+fn refusals(place: &[OsString], scheme: &str, programs: Programs<'_>, caller: &Caller) -> Result<usize> {
     let mut refused = 0;
     for (role, address) in programs {
         let of_program = calls().filter(|call| call.program == role);
         for call in of_program.filter(|call| call.admit(Mode::Required, caller).is_err()) {
-            is_refused(place, scheme, address, call, &frame)?;
+            is_refused(place, scheme, address, call)?;
             refused += 1;
         }
     }
     Ok(refused)
 }
 
-fn is_refused(place: &[OsString], scheme: &str, address: &str, call: Call, frame: &str) -> Result<()> {
+fn is_refused(place: &[OsString], scheme: &str, address: &str, call: Call) -> Result<()> {
     let Call { name, program, .. } = call;
     if name.starts_with('/') {
         let url = format!("{scheme}://{address}{name}");
@@ -287,7 +275,7 @@ fn is_refused(place: &[OsString], scheme: &str, address: &str, call: Call, frame
             "-H",
             headers[1],
             "--data-binary",
-            frame,
+            "",
             &url,
         ];
         let answer = curl(place, &call);
@@ -337,7 +325,7 @@ fn without_a_certificate_this_machine_may_read_and_nothing_else() -> Result<()> 
     ];
     let mut refused = 0;
     for scheme in ["http", "https"] {
-        refused += refusals(&[], scheme, programs, &Caller::OwnMachine, cluster.directory())?;
+        refused += refusals(&[], scheme, programs, &Caller::OwnMachine)?;
     }
     // Session, publications, upkeep and members at the tracker, transfers at the peer; twice.
     ensure!(refused >= 2 * 15, "{refused}");
@@ -349,8 +337,8 @@ fn without_a_certificate_this_machine_may_read_and_nothing_else() -> Result<()> 
 #[test]
 fn a_token_gives_what_its_scopes_say() -> Result<()> {
     let cluster = secured(1)?;
-    publish(&cluster, 0, "models/data", MIB, 1)?;
-    let made = cluster.operate(["token", "create", "--scope", "read:models/", "--json"]);
+    publish(&cluster, 0, "models-data", MIB, 1)?;
+    let made = cluster.operate(["token", "create", "--scope", "read:models-", "--json"]);
     let token = made.expect(0).json()["token"]
         .as_str()
         .context("a token")?
@@ -376,16 +364,16 @@ fn a_token_gives_what_its_scopes_say() -> Result<()> {
         curl(&[], &all)
     };
     let shown = ["--config", crate::text(&config)];
-    let listed = ask("/api/v1/names?prefix=models/", &shown);
+    let listed = ask("/api/v1/names?prefix=models-", &shown);
     ensure!(
-        listed.stdout.ends_with("200") && listed.stdout.contains("models/data"),
+        listed.stdout.ends_with("200") && listed.stdout.contains("models-data"),
         "{listed:?}"
     );
-    let beyond = ask("/api/v1/names?prefix=other/", &shown);
+    let beyond = ask("/api/v1/names?prefix=other-", &shown);
     ensure!(beyond.stdout.ends_with("403"), "{beyond:?}");
     let id = token.split('_').nth(1).context("an id")?;
     drop(cluster.operate(["token", "revoke", id]).expect(0));
-    let ended = ask("/api/v1/names?prefix=models/", &shown);
+    let ended = ask("/api/v1/names?prefix=models-", &shown);
     ensure!(ended.stdout.ends_with("401"), "{ended:?}");
     Ok(())
 }
@@ -435,7 +423,7 @@ mod elsewhere {
         tracker: Program,
         webserver: Program,
         peer: Program,
-        dir: tempfile::TempDir,
+        _dir: tempfile::TempDir,
     }
 
     fn start() -> Result<Remote> {
@@ -466,7 +454,7 @@ mod elsewhere {
             tracker,
             webserver,
             peer,
-            dir,
+            _dir: dir,
         })
     }
 
@@ -481,7 +469,7 @@ mod elsewhere {
             (Role::Peer, remote.peer.address()),
         ];
         let stranger = Caller::Anonymous;
-        let refused = refusals(&place, "https", programs, &stranger, remote.dir.path())?;
+        let refused = refusals(&place, "https", programs, &stranger)?;
         let closed = calls().filter(|call| call.admit(Mode::Required, &stranger).is_err());
         let closed = closed.filter(|call| programs.iter().any(|(role, _)| *role == call.program));
         assert_eq!(refused, closed.count());

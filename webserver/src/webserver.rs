@@ -199,7 +199,7 @@ impl Webserver {
     }
 }
 
-/// Keeps the webserver a member, by the live tracker of the moment.
+/// Keeps the webserver a member, by a live tracker, or the first one when none is live.
 fn keep(membership: Membership, mut directory: watch::Receiver<Directory>, tasks: &Tasks) {
     let (sender, tracker) = watch::channel(None);
     tasks.spawn(
@@ -211,11 +211,13 @@ fn keep(membership: Membership, mut directory: watch::Receiver<Directory>, tasks
     tasks.spawn("live tracker", OnExit::ShutDown, async move {
         let following = async {
             loop {
-                let live = directory.borrow_and_update().live().next().cloned();
-                let live = live.map(|tracker| tracker.address().clone());
+                // A tracker does not serve a webserver whose certificate has ended, so that none is live until
+                // one has renewed it.
+                let first = directory.borrow_and_update().live_first().next().cloned();
+                let first = first.map(|tracker| tracker.address().clone());
                 sender.send_if_modified(|known| {
-                    let is_news = *known != live;
-                    *known = live;
+                    let is_news = *known != first;
+                    *known = first;
                     is_news
                 });
                 // The prober has the sender, and its end stops the webserver.
