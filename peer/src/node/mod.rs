@@ -5,6 +5,7 @@
 //! it through its `Control` service like to any other node, so there is one path for all of them.
 
 mod config;
+mod join_source;
 mod joining;
 mod listening;
 mod memory;
@@ -34,7 +35,8 @@ use tokio::task::JoinHandle;
 use tracing::info;
 
 pub use config::NodeConfig;
-pub use joining::{JoinSource, JoinSourceError, membership_of, security_of};
+pub use join_source::{JoinSource, JoinSourceError};
+pub use joining::{membership_of, security_of};
 pub use listening::own_address;
 pub use memory::{MemoryBudget, MemoryBudgetError};
 pub use running::{Hidden, RunningNode, find_running};

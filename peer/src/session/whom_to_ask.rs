@@ -1,5 +1,5 @@
-//! The tracker that a member asks about its network's security: that of the session, and without a session one
-//! after another of those that are known.
+//! The tracker that a member asks about its network's security: that of the session, and without a session
+//! one after another of those that are known.
 //!
 //! A machine that was off for months has no session, because its certificate has ended. Trackers renew it all
 //! the same, so that it comes back by itself.
