@@ -1,9 +1,9 @@
 //! The handshake of a machine that has not joined: it knows the hash of the authority's key, and no root.
 //!
-//! The server sends its chain with the root, and with the keys that the authority had before. A certificate in
-//! it must have the key of the hash; then the library verifies the chain as ever, with that certificate as the
-//! only root. The handshake fails on a wrong hash, so that no secret can be sent. This is the only place that
-//! replaces the library's verifier.
+//! The server sends its chain with the root, and with the keys that the authority had before. A certificate
+//! in it must have the key of the hash; then the library verifies the chain as ever, with that certificate as
+//! the only root. The handshake fails on a wrong hash, so that no secret can be sent. This is the only place
+//! that replaces the library's verifier.
 
 use std::io;
 use std::sync::Arc;
