@@ -11,7 +11,7 @@ pub(crate) const SHARED: &[Row] = &[
     ("database", &["data_files"]),
     ("error", &[]),
     ("hash", &["model"]),
-    ("json", &["collection", "model"]),
+    ("json", &["collection", "error", "model", "security"]),
     ("keys", &["error", "model"]),
     ("language", &["lib"]),
     ("model", &["hash"]),
@@ -54,6 +54,7 @@ pub(crate) const TRACKER: &[Row] = &[
             "ledger",
             "state",
             "timing",
+            "whereabouts",
         ],
     ),
     ("config", &["authority", "policy", "timing"]),
@@ -76,10 +77,12 @@ pub(crate) const TRACKER: &[Row] = &[
             "journal",
             "ledger",
             "rpc",
+            "whereabouts",
         ],
     ),
     ("state", &["placement", "policy", "timing"]),
     ("timing", &[]),
+    ("whereabouts", &[]),
 ];
 
 /// The store's traits stand in its root, so every module imports `lib`.

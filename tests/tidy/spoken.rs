@@ -27,7 +27,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("shared/src/json/", "JSON is English"),
     ("shared/src/runtime/", "logs and manuals are English"),
     ("webserver/", "the program is English"),
+    ("tracker/src/audit_log/", "the audit is English"),
+    ("tracker/src/commands/", "the program is English"),
     ("tracker/src/config.rs", "the program is English"),
+    ("tracker/src/config/", "the program is English"),
     ("tracker/src/journal/", "the program is English"),
     ("tracker/src/main.rs", "the program is English"),
     ("tracker/src/offline.rs", "the program is English"),
@@ -44,6 +47,18 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "tracker/src/state/peers/mod.rs",
+        "contradictions of a journal are for its operator",
+    ),
+    (
+        "tracker/src/state/security/members.rs",
+        "contradictions of a journal are for its operator",
+    ),
+    (
+        "tracker/src/state/security/mod.rs",
+        "contradictions of a journal are for its operator",
+    ),
+    (
+        "tracker/src/state/security/tokens.rs",
         "contradictions of a journal are for its operator",
     ),
     ("proto/src/v1.rs", "is generated"),
@@ -74,6 +89,15 @@ const UNSAID: &[&str] = &[
     "{APART} WHERE network = ?",
     "{PENDING} ORDER BY name",
     "{PUBLICATION} {which}",
+    // Objects in the audit.
+    "-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n",
+    "key {}",
+    "the authority",
+    "the caller went away",
+    "the network",
+    "{content} of {peer}",
+    "{from} to {to}",
+    "{} {} by token {}",
 ];
 
 /// Calls whose words go into a log or are never said.

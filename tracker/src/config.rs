@@ -74,14 +74,15 @@ pub fn table() -> Table {
 /// The tracker of an Enjambre network: knows names, contents and who holds them; keeps every fragment
 /// replicated.
 ///
-/// Unless `tracker init` has secured the network, every program that can reach its port can publish, remove and
-/// join. The tracker listens on the loopback address only, unless --host says otherwise; without security, do
-/// that only in a network that you trust.
+/// Unless `tracker init` has secured the network, every program that can reach its port can publish, remove
+/// and join. The tracker listens on the loopback address only, unless --host says otherwise; without
+/// security, do that only in a network that you trust.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tracker", version, max_term_width = 100)]
 pub struct Args {
-    /// Address to listen on. UNLESS THE NETWORK IS SECURED, ANY OTHER ADDRESS THAN LOOPBACK EXPOSES THE TRACKER,
-    /// without authentication, to every machine that can reach it; 0.0.0.0 or :: to every network of this machine
+    /// Address to listen on. UNLESS THE NETWORK IS SECURED, ANY OTHER ADDRESS THAN LOOPBACK EXPOSES THE
+    /// TRACKER, without authentication, to every machine that can reach it; 0.0.0.0 or :: to every network of
+    /// this machine
     #[arg(long)]
     pub host: Option<String>,
     /// Port to listen on; 0 picks a free one
@@ -98,8 +99,8 @@ pub struct Args {
     /// the same host and port 50051; repeat it or separate them with commas
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     pub allowed_origins: Vec<Origin>,
-    /// Security of the network: off; permissive, while the machines of an existing network join, in which others
-    /// have the rights that they have without security; or required. See `tracker init`
+    /// Security of the network: off; permissive, while the machines of an existing network join, in which
+    /// others have the rights that they have without security; or required. See `tracker init`
     #[arg(long, value_name = "MODE", value_parser = one_of::<Mode>(&MODES), hide_possible_values = true)]
     pub tls: Option<Mode>,
     /// Revisions of every name that are remembered, the current one included, 1 to 64; pinned ones are
@@ -117,9 +118,10 @@ pub struct Args {
     #[arg(long, value_name = "SIZE")]
     pub fragment_length: Option<FragmentLength>,
     /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, tls,
-    /// keep_revisions, history_grace, replicas, fragment_length, log, log_format, a table `timing` of durations, and a table
-    /// `repair` of how much repair may be under way. Changes take effect while the tracker runs, but for
-    /// host, port, data_dir, log_format, and lease, heartbeat, tick and safe_mode of `timing`
+    /// keep_revisions, history_grace, replicas, fragment_length, log, log_format, a table `timing` of
+    /// durations, and a table `repair` of how much repair may be under way. Changes take effect while the
+    /// tracker runs, but for host, port, data_dir, log_format, and lease, heartbeat, tick and safe_mode of
+    /// `timing`
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Log level: error, warn, info, debug, trace, or directives such as tracker::ledger=trace,info
@@ -145,8 +147,8 @@ pub enum Command {
         /// The directory [default: the data directory]
         dir: Option<PathBuf>,
     },
-    /// Copy the journal and the network's authority into another directory while the tracker runs (or not), and
-    /// audit the copy. A tracker started with --data-dir on a copy of that directory goes on from there
+    /// Copy the journal and the network's authority into another directory while the tracker runs (or not),
+    /// and audit the copy. A tracker started with --data-dir on a copy of that directory goes on from there
     Backup {
         /// Target directory; created if it is missing
         target: PathBuf,

@@ -1,7 +1,7 @@
 //! Guardian: the shell around the network's security. It knows the authority, tells members what they have to
 //! know, keeps the tracker's own certificate in force, and says at the door what a token gives.
 //!
-//! What is decided is decided in the state, and durable before anybody is told. Revocations are in force at
+//! The state decides, and its decision is durable before anybody is told. Revocations are in force at
 //! this tracker's own connections first, then they are pushed. Without an authority, nothing is secured.
 
 use std::pin::Pin;

@@ -199,8 +199,8 @@ fn replayed(journal: &mut dyn Journal) -> Result<State, JournalError> {
     Ok(state)
 }
 
-/// Copies the journal of a data directory, on which a tracker may be running, and the network's authority into
-/// another directory, and audits the copy.
+/// Copies the journal of a data directory, on which a tracker may be running, and the network's authority
+/// into another directory, and audits the copy.
 ///
 /// # Errors
 /// As [`check`], and when it cannot be written.

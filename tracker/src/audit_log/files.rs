@@ -87,7 +87,7 @@ impl Files {
         let link = link_to(&bytes);
         bytes.push(b'\n');
         if let Err(error) = self.file.write_all(&bytes) {
-            // Whatever has arrived of it is no line.
+            // A part of it may have arrived, and is no line.
             drop(self.file.set_len(self.length));
             return Err(error);
         }

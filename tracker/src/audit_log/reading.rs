@@ -28,7 +28,7 @@ pub enum Checked {
         file: PathBuf,
         /// Number of the line in it.
         line: u64,
-        /// What is wrong.
+        /// Complaint in words.
         why: &'static str,
     },
 }

@@ -1,8 +1,8 @@
 //! Lineage: the certificates of an authority's key and of those before it.
 //!
-//! A generation has the certificate that its key has signed for itself, and, unless it is the oldest, one that
-//! the key before it has signed. A member's chain leads over the latter to the oldest root, so that whoever
-//! trusts any of the keys can follow it.
+//! A generation has the certificate that its key has signed for itself, and, unless it is the oldest, one
+//! that the key before it has signed. A member's chain leads over the latter to the oldest root, so that
+//! whoever trusts any of the keys can follow it.
 
 use std::iter;
 use std::time::Duration;
@@ -33,7 +33,8 @@ impl Lineage {
         }
     }
 
-    /// Reads certificates in the order of [`Self::certificates`]; none when there are none, or one is missing.
+    /// Reads certificates in the order of [`Self::certificates`]; none when there are none, or one is
+    /// missing.
     pub(super) fn of(certificates: Vec<CertificateDer<'static>>) -> Option<Self> {
         let mut certificates = certificates.into_iter();
         let root = certificates.next()?;
@@ -65,8 +66,8 @@ impl Lineage {
             .cloned()
     }
 
-    /// Returns the roots that count: the newest, and each of which certificates may live that were made within
-    /// so long before it was replaced.
+    /// Returns the roots that count: the newest, and each of which certificates may live that were made
+    /// within so long before it was replaced.
     pub(super) fn roots(&self, now: Timestamp, leaves: Duration) -> Roots {
         let mut roots = vec![self.root.clone()];
         for (_, older) in &self.older {

@@ -163,8 +163,8 @@ impl Proved {
 }
 
 impl Authority {
-    /// Makes the authority of a cluster in a data directory that is locked, and the tracker's key; durable when
-    /// this returns. Browsers may know the tracker by some names.
+    /// Makes the authority of a cluster in a data directory that is locked, and the tracker's key; durable
+    /// when this returns. Browsers may know the tracker by some names.
     ///
     /// # Errors
     /// When there is one, or it cannot be written.
@@ -355,7 +355,8 @@ fn new_root(
     Ok((key, root.der().clone()))
 }
 
-/// Makes what an authority's certificate says. Each key has a name of its own, so that verifiers find the way.
+/// Makes what an authority's certificate says. Each key has a name of its own, so that verifiers find the
+/// way.
 fn root_params(cluster: ClusterId, key: &KeyPair, now: Timestamp) -> CertificateParams {
     let hash = KeyHash::of(&key.subject_public_key_info()).to_string();
     let mut params = CertificateParams::default();

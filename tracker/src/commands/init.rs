@@ -70,8 +70,8 @@ fn made(token: TokenId, hash: SecretHash, grant: Grant, ends: Option<Timestamp>)
     }
 }
 
-/// Secures the network of a data directory, and begins it if there is none. The authority comes last: until it
-/// is there, nothing is secured, and this can be done again.
+/// Secures the network of a data directory, and begins it if there is none. The authority comes last: until
+/// it is there, nothing is secured, and this can be done again.
 fn begin(
     data_dir: &Path,
     servers: &[HostPort],
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_cannot_stand_in_a_certificate_are_refused_before_anything_is_made() {
+    fn names_that_no_certificate_can_have_are_refused_at_once() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         for bad in ["", "a b", "tracker.0123456789abcdef.enjambre", "ñ"] {
             let names = vec!["tracker.lab".to_owned(), bad.to_owned()];

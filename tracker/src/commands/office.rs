@@ -211,7 +211,8 @@ impl Office {
         authority.ok_or_else(|| CommandError::Unsecured(self.data_dir.clone()))
     }
 
-    /// Does the same in a journal on which no tracker runs: as a tracker that starts, does one thing and stops.
+    /// Does the same in a journal on which no tracker runs: as a tracker that starts, does one thing and
+    /// stops.
     async fn work(
         &self,
         mut journal: SqliteJournal,

@@ -14,8 +14,8 @@ static JOINING: [&str; 3] = ["peer", "webserver", "tracker"];
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum SecureCommand {
     /// Secure the network of a data directory that no tracker runs on: make its certificate authority, and
-    /// print, once, an administrator's token and the lines with which machines join. The lines are valid for an
-    /// hour; `tracker token create --join` makes others. The administrator's token stays in the file
+    /// print, once, an administrator's token and the lines with which machines join. The lines are valid for
+    /// an hour; `tracker token create --join` makes others. The administrator's token stays in the file
     /// admin-token in the data directory, for the commands below
     Init {
         /// Name or address by which browsers will know the tracker; repeat it for several
@@ -29,16 +29,16 @@ pub enum SecureCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Make, list and revoke tokens: API tokens of people and scripts, and join lines. Like the commands below,
-    /// this calls the running tracker with the token in ENJAMBRE_TOKEN or in the file admin-token of the data
-    /// directory, or works on the data directory when no tracker runs
+    /// Make, list and revoke tokens: API tokens of people and scripts, and join lines. Like the commands
+    /// below, this calls the running tracker with the token in ENJAMBRE_TOKEN or in the file admin-token of
+    /// the data directory, or works on the data directory when no tracker runs
     #[command(subcommand)]
     Token(TokenCommand),
     /// List the members of the network
     #[command(subcommand)]
     Member(MemberCommand),
-    /// Take the certificate of a member back, for good: its connections end, its copies count no more, and its
-    /// key is certified never again
+    /// Take the certificate of a member back, for good: its connections end, its copies count no more, and
+    /// its key is certified never again
     Revoke {
         /// Id of the member; a peer's is its peer id
         #[arg(value_name = "ID")]
@@ -93,7 +93,8 @@ pub enum TokenCommand {
     },
     /// End a token. Machines that joined with it stay members
     Revoke {
-        /// Id of the token: the 16 digits between enj_ and the secret, or the last but one part of a join line
+        /// Id of the token: the 16 digits between enj_ and the secret, or the last but one part of a join
+        /// line
         #[arg(value_name = "ID")]
         token: TokenId,
         /// As one JSON document
@@ -108,8 +109,8 @@ pub struct TokenWish {
     /// Make a join line for this program: peer, webserver or tracker
     #[arg(long, value_name = "PROGRAM", value_parser = one_of::<Role>(&JOINING), hide_possible_values = true)]
     pub join: Option<Role>,
-    /// Right of an API token: read, publish, remove or admin, and the beginning of the names that it is about,
-    /// such as publish:models/; repeat it for several
+    /// Right of an API token: read, publish, remove or admin, and the beginning of the names that it is
+    /// about, such as publish:models/; repeat it for several
     #[arg(
         long = "scope",
         value_name = "SCOPE",
@@ -149,8 +150,8 @@ pub enum MemberCommand {
 /// `ca`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum CaCommand {
-    /// Replace the authority's key by a new one. Members trust both for a month and renew their certificates at
-    /// once; join lines stay valid
+    /// Replace the authority's key by a new one. Members trust both for a month and renew their certificates
+    /// at once; join lines stay valid
     Rotate {
         /// As one JSON document
         #[arg(long)]

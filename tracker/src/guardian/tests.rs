@@ -67,7 +67,7 @@ async fn the_trackers_own_certificate_is_renewed_with_a_third_left() {
 }
 
 #[tokio::test]
-async fn members_hear_of_both_keys_until_the_certificates_of_the_old_one_have_ended() {
+async fn members_hear_of_an_old_key_until_its_certificates_have_ended() {
     let world = watched(Mode::Required).await;
     let mut news = world.guardian.news();
     world.guardian.rotate().await.expect("rotated");
@@ -82,7 +82,7 @@ async fn members_hear_of_both_keys_until_the_certificates_of_the_old_one_have_en
 }
 
 #[tokio::test]
-async fn a_change_of_the_mode_is_told_and_nothing_is_secured_without_an_authority() {
+async fn a_change_of_the_mode_is_told_and_needs_an_authority() {
     let world = watched(Mode::Permissive).await;
     let mut news = world.guardian.news();
     assert_eq!(news.borrow_and_update().mode, Mode::Permissive);

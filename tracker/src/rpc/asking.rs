@@ -58,8 +58,8 @@ impl Asking {
         }
     }
 
-    /// Makes a change, and notes what came of it. A caller that goes away meanwhile is noted, too: the change may
-    /// have been made.
+    /// Makes a change, and notes what came of it. A caller that goes away meanwhile is noted, too: the change
+    /// may have been made.
     pub(super) async fn noted<T, E: Coded>(
         &self,
         object: impl Display + Send + Sync,

@@ -13,8 +13,8 @@
 //! not lost count; orders go only to the current session of a live peer whose inventory is known; reserved
 //! room is the sum of all assignments; no copy of a named content is evicted while a fragment would fall
 //! below the target on live peers; in safe mode the tracker evicts, gives up and repairs nothing. The parts
-//! (`Names`, `Peers`, `Replicas`, `Security`, `Feed`) keep their fields private; this file applies commands, commits
-//! facts, and wires the parts together.
+//! (`Names`, `Peers`, `Replicas`, `Security`, `Feed`) keep their fields private; this file applies commands,
+//! commits facts, and wires the parts together.
 
 mod audit;
 mod checking;

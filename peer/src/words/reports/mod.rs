@@ -21,6 +21,7 @@ const TABLES: &[&[(&str, &str)]] = &[
     node::DIRECTORIES,
     node::FETCHES,
     node::CONNECTION,
+    security::ADMISSION,
     security::CREDENTIALS,
     security::DENIALS,
     security::TLS,

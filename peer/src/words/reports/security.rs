@@ -252,3 +252,89 @@ pub(super) const TLS: &[(&str, &str)] = &[
          administra (`tracker token create --join peer`), y arranque el nodo con ella en ENJAMBRE_JOIN o --join-file",
     ),
 ];
+
+/// Machines that are not admitted, and what administrators ask of a tracker in vain.
+pub(super) const ADMISSION: &[(&str, &str)] = &[
+    (
+        "the join line is unknown here: it is of another network, damaged, or ended long ago; `tracker token create --join` makes another",
+        "aquí no se conoce la línea de ingreso: es de otra red, está dañada o terminó hace mucho; `tracker token create --join` hace otra",
+    ),
+    (
+        "the join line has ended; `tracker token create --join` makes another",
+        "la línea de ingreso ha terminado; `tracker token create --join` hace otra",
+    ),
+    (
+        "the join line was revoked; `tracker token create --join` makes another",
+        "la línea de ingreso fue revocada; `tracker token create --join` hace otra",
+    ),
+    (
+        "the join line was used as often as it may be; `tracker token create --join` makes another",
+        "la línea de ingreso se ha usado tantas veces como se puede; `tracker token create --join` hace otra",
+    ),
+    (
+        "the join line is for a {of}, and this is a {got}; `tracker token create --join {got}` makes another",
+        "la línea de ingreso es para un {of}, y esto es un {got}; `tracker token create --join {got}` hace otra",
+    ),
+    (
+        "member {0} has another key or role; give this machine an id of its own (of a peer, `peer new-id`)",
+        "el miembro {0} tiene otra clave u otro papel; dé a esta máquina un id propio (de un nodo, `peer new-id`)",
+    ),
+    (
+        "the key of this machine is that of member {0}; use that id, or make another key",
+        "la clave de esta máquina es la del miembro {0}; use ese id, o haga otra clave",
+    ),
+    (
+        "member {0} was revoked and is certified no more; with a new id and a new join line it can join again",
+        "el miembro {0} fue revocado y ya no se certifica; con un id nuevo y una línea de ingreso nueva puede volver",
+    ),
+    (
+        "no member has this key; join again with a join line",
+        "ningún miembro tiene esta clave; ingrese otra vez con una línea de ingreso",
+    ),
+    ("no token {0}", "no hay ningún token {0}"),
+    (
+        "no member {0} was ever certified",
+        "nunca se certificó un miembro {0}",
+    ),
+    (
+        "there is a token {0} already; try again",
+        "ya hay un token {0}; pruebe otra vez",
+    ),
+    (
+        "there are {0} tokens; they are forgotten some time after their ends",
+        "hay {0} tokens; se olvidan algún tiempo después de su fin",
+    ),
+    ("there are {0} members", "hay {0} miembros"),
+    (
+        "{0} members that are revoked have certificates that have not ended; replace the authority with `tracker ca rotate`",
+        "{0} miembros revocados tienen certificados que no han terminado; cambie la autoridad con `tracker ca rotate`",
+    ),
+    (
+        "this peer was revoked; with an id of its own (`peer new-id`) and a new join line it can join again",
+        "este nodo fue revocado; con un id propio (`peer new-id`) y una línea de ingreso nueva puede volver",
+    ),
+    (
+        "this is the tracker that answers; nobody could join without it",
+        "este es el tracker que responde; sin él nadie podría ingresar",
+    ),
+    (
+        "{} is damaged; restore the data directory from a backup",
+        "{} está dañado; restaure el directorio de datos de una copia de seguridad",
+    ),
+    (
+        "the network of {} is secured already; `tracker token create` makes tokens and join lines, `tracker ca rotate` replaces the authority's key",
+        "la red de {} ya está protegida; `tracker token create` hace tokens y líneas de ingreso, `tracker ca rotate` cambia la clave de la autoridad",
+    ),
+    (
+        "{0:?} cannot stand in a certificate: it takes up to 32 host names and addresses",
+        "{0:?} no puede estar en un certificado: admite hasta 32 nombres y direcciones de máquinas",
+    ),
+    (
+        "the certificate request proves no key of P-256",
+        "la petición de certificado no demuestra ninguna clave de P-256",
+    ),
+    (
+        "the cryptographic library fails: {0}",
+        "falla la biblioteca criptográfica: {0}",
+    ),
+];

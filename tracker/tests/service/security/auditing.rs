@@ -10,7 +10,7 @@ use tracker::audit_log::{Checked, read, verify};
 use super::{Answer, Joined, Secured, call, texts};
 
 #[tokio::test]
-async fn what_was_changed_and_refused_is_in_the_audit_and_no_secret_is_anywhere() {
+async fn the_audit_has_changes_and_denials_and_no_secret() {
     let tracker = Secured::start().await;
     let peer = Joined::new(&tracker, 1).await;
     let _session = peer.session(&tracker).await;

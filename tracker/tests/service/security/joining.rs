@@ -249,7 +249,7 @@ async fn commands_work_on_the_data_directory_when_no_tracker_runs() {
     let rotate = SecureCommand::Ca(tracker::config::CaCommand::Rotate { json: true });
     perform(rotate).await.expect("another key");
     let tracker = Served::start(dir.path()).await;
-    // What was done is in force: the line is revoked, and its key is still found.
+    // All of that is in force: the line is revoked, and its key is still found.
     let line = JoinLine::new(
         vec![tracker.address.into()],
         line.pin(),

@@ -261,7 +261,7 @@ async fn a_scope_with_a_prefix_is_about_names_with_it() {
             vec![[texts(&["models/a"]), vec![0x10, 2]].concat()],
             vec![[texts(&["a"]), vec![0x10, 2]].concat()],
         ),
-        // What is about the whole network, or a content whose names nobody knows.
+        // Calls about the whole network, or a content whose names nobody knows.
         ("Catalog/Watch", vec![], vec![vec![]]),
         ("Catalog/Events", vec![], vec![vec![]]),
         ("Catalog/Peers", vec![], vec![vec![]]),

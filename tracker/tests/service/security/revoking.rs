@@ -49,7 +49,7 @@ async fn a_revoked_member_loses_everything_that_it_has_open() {
     );
     let ended = async {
         while let Ok(Some(order)) = session.orders.next().await {
-            // Whatever was on its way.
+            // Other orders may have been on their way.
             assert!(!matches!(
                 order,
                 proto::messages::FromTracker::Order(Order::Assign { .. })
