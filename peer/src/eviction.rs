@@ -6,6 +6,9 @@
 //! until now because it may have counted as a replica. A content of another network stays, and one of
 //! several networks leaves only this one.
 
+#[cfg(test)]
+mod races;
+
 use std::collections::BTreeSet;
 
 use shared::model::{ContentId, EvictReason};
@@ -70,8 +73,9 @@ impl Eviction {
         }
     }
 
-    /// Carries the eviction out on a store, and returns the bytes freed; none for a refusal. Blocks on the
-    /// disk.
+    /// Carries the eviction out on a store, and returns the bytes freed; none for a refusal, and when
+    /// `is_protected` says at the last moment that the content has begun to be published meanwhile. Blocks on
+    /// the disk.
     ///
     /// # Errors
     /// When the store fails.
@@ -79,19 +83,15 @@ impl Eviction {
         &self,
         content: ContentId,
         store: &dyn FragmentStore,
+        is_protected: &dyn Fn() -> bool,
     ) -> Result<Option<u64>, StoreError> {
-        let freed = match self {
-            Self::Refuse => return Ok(None),
+        match self {
+            Self::Refuse => Ok(None),
             // The store knows the networks.
-            Self::Leave(_) => 0,
-            Self::Release(roles) => roles
-                .iter()
-                .map(|role| store.release(content, *role))
-                .take_while(|released| !matches!(released, Err(StoreError::UnknownContent(_))))
-                .sum::<Result<_, _>>()?,
-            Self::Forget(_) => store.forget(content)?,
-        };
-        Ok(Some(freed))
+            Self::Leave(_) => Ok(Some(0)),
+            Self::Release(roles) => store.evict(content, Some(roles), is_protected),
+            Self::Forget(_) => store.evict(content, None, is_protected),
+        }
     }
 
     /// Returns the publications to take out of the outbox afterwards.

@@ -19,6 +19,9 @@ use shared::model::{
 use shared::own_data::MEMBERSHIP_FILE;
 use store::{DiskStore, Rebuilt, StoreError};
 
+#[cfg(feature = "testing")]
+pub(crate) use key_file::{new_file, rewritten};
+
 const PEER_KEY: &str = "peer_id";
 const INCARNATION_KEY: &str = "incarnation";
 const EPOCH_KEY: &str = "epoch";

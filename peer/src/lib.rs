@@ -14,6 +14,9 @@ pub mod cli;
 pub mod collection;
 pub mod eviction;
 pub mod fetch;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 pub mod identity;
 mod json;

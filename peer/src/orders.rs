@@ -149,12 +149,18 @@ impl Assignments {
     }
 
     /// Carries out an order to hold a content no longer. A content whose publication waits for the tracker
-    /// stays.
+    /// stays, and so does one of which `is_protected` says at the last moment that it is being published:
+    /// that may have begun since the order was judged.
     ///
     /// # Errors
     /// When the store fails; nothing is lost then, and the tracker will ask again.
-    pub async fn evict(&self, content: ContentId, reason: EvictReason) -> Result<(), RemoteError> {
-        let evicted = self.drop_content(content, reason).await;
+    pub async fn evict(
+        &self,
+        content: ContentId,
+        reason: EvictReason,
+        is_protected: impl Fn() -> bool + Send + 'static,
+    ) -> Result<(), RemoteError> {
+        let evicted = self.drop_content(content, reason, is_protected).await;
         if let Err(error) = &evicted {
             // Mostly nobody waits for it.
             drop(self.kept.send((content, error.clone())));
@@ -162,7 +168,12 @@ impl Assignments {
         evicted
     }
 
-    async fn drop_content(&self, content: ContentId, reason: EvictReason) -> Result<(), RemoteError> {
+    async fn drop_content(
+        &self,
+        content: ContentId,
+        reason: EvictReason,
+        is_protected: impl Fn() -> bool + Send + 'static,
+    ) -> Result<(), RemoteError> {
         self.withdraw(content);
         let store = Arc::clone(&self.store);
         let freed = try_blocking(move || {
@@ -171,10 +182,10 @@ impl Assignments {
             let is_away = store.entry(content).is_some_and(|entry| entry.away.is_some());
             let eviction = Eviction::of(content, reason, store.belonging(content)?, &publications, &parts);
             let freed = match eviction.clone().while_away(is_away) {
-                Eviction::Leave(_) => store.leave_to_others(content).map(|()| Some(0))?,
-                eviction => eviction.carry_out(content, &*store)?,
+                Eviction::Leave(_) => store.leave_to_others(content, &is_protected)?.then_some(0),
+                eviction => eviction.carry_out(content, &*store, &is_protected)?,
             };
-            for publication in eviction.forgotten() {
+            for publication in eviction.forgotten().iter().filter(|_| freed.is_some()) {
                 store.forget_publication(publication)?;
             }
             Ok::<_, CollectionError>(freed)
@@ -182,7 +193,7 @@ impl Assignments {
         match freed.await {
             Ok(Some(freed)) => info!(content = %content.short(), freed, %reason, "evicted"),
             Ok(None) => {
-                info!(content = %content.short(), "not evicted: its publication is pending, or it is of another network");
+                info!(content = %content.short(), "not evicted: it is being published, or is of another network");
             }
             // It is gone already: the order's aim is reached.
             Err(error) if error.code() == ErrorCode::NotFound => {}

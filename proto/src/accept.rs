@@ -78,6 +78,10 @@ pub struct Ends {
     pub local: IpAddr,
 }
 
+/// The mark of a request that came by TLS; in the extensions of those.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByTls;
+
 impl Ends {
     /// Makes the ends of a connection.
     #[must_use]
@@ -281,8 +285,12 @@ impl Served {
             ends,
             watcher,
         } = self;
+        let is_secured = stream.is_secured();
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             let under_way = place.begin();
+            if is_secured {
+                request.extensions_mut().insert(ByTls);
+            }
             request.extensions_mut().insert(ends);
             request.extensions_mut().insert(caller.clone());
             let answer = router.clone().oneshot(request);

@@ -275,21 +275,21 @@ fn a_directory_that_does_not_fit_is_refused_before_it_is_written() -> Result<()>
     Ok(())
 }
 
-#[test]
-#[ignore = "needs root, to mount a small disk"]
-fn forgetting_on_a_disk_that_takes_nothing_says_so() -> Result<()> {
+/// Has a node fetch a content onto a disk of its own, fills the disk, and forgets the content there. `room`
+/// is shell that looks at the data directory before that.
+fn forget_on_a_full_disk(size: &str, room: &str) -> Result<Outcome> {
     let cluster = Cluster::builder().peers(1).start()?;
     publish(&cluster, 0, "data", 300_000, 1)?;
     let disk = cluster.path("disk");
     fs::create_dir(&disk)?;
-    // The node, its commands and the disk are in one namespace of mounts. The disk is too small for room that
-    // is set aside.
+    // The node, its commands and the disk are in one namespace of mounts.
     let script = r#"
-        mount -t tmpfs -o size=4m none "$1" && cd "$1" || exit 99
+        mount -t tmpfs -o size="$4" none "$1" && cd "$1" || exit 99
         "$2" serve --port 0 --data-dir data --tracker "$3" > ready 2> log &
         node=$!
         until grep -q ready ready; do kill -0 $node || exit 98; done
         "$2" get data --output - --data-dir data > /dev/null || exit 97
+        eval "$5" || exit 96
         dd if=/dev/zero of=fill bs=4k 2> /dev/null
         "$2" forget data --data-dir data
         code=$?
@@ -299,10 +299,26 @@ fn forgetting_on_a_disk_that_takes_nothing_says_so() -> Result<()> {
     let mut command = Command::new("unshare");
     command.args(["--mount", "bash", "-c", script, "bash", text(&disk)]);
     command.arg(binaries::path("peer")).arg(cluster.tracker.address());
-    let forgotten = Outcome::from(command.output().expect("util-linux is there"));
+    command.args([size, room]);
+    Ok(command.output().expect("util-linux is there").into())
+}
+
+#[test]
+#[ignore = "needs root, to mount a small disk"]
+fn forgetting_on_a_disk_that_takes_nothing_says_so() -> Result<()> {
+    // The disk is too small for room that is set aside.
+    let forgotten = forget_on_a_full_disk("4m", "[ ! -e data/reserve ]")?;
     assert_eq!(forgotten.code, 9, "{}", forgotten.stderr);
     let told = "make room on the disk of the data directory";
     assert!(forgotten.stderr.contains(told), "{}", forgotten.stderr);
     assert!(!forgotten.stderr.contains("--force"), "{}", forgotten.stderr);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root, to mount a small disk"]
+fn the_room_that_is_set_aside_lets_a_full_disk_forget() -> Result<()> {
+    let forgotten = forget_on_a_full_disk("64m", "[ -s data/reserve ]")?;
+    assert_eq!(forgotten.code, 0, "{}", forgotten.stderr);
     Ok(())
 }

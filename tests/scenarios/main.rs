@@ -36,6 +36,8 @@ mod replication;
 mod restart;
 mod resume;
 mod schema;
+mod secrets;
+mod security;
 mod settings;
 mod shapes;
 mod silence;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+use crate::security::{self, Entry, Security};
 use crate::{Outcome, Program, binaries, eventually};
 
 /// Shorter times than in production, so that stories about losses do not take minutes.
@@ -32,6 +33,9 @@ pub struct Cluster {
     /// The webserver.
     pub webserver: Program,
     peers: Vec<Peer>,
+    environment: Vec<(OsString, OsString)>,
+    /// The output of `tracker init`, if the network is secured.
+    pub security: Option<Security>,
     /// Dropped last: the programs are gone then.
     root: Root,
 }
@@ -58,6 +62,8 @@ pub struct ClusterBuilder {
     timing: String,
     keep: bool,
     data: Option<PathBuf>,
+    secured: bool,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Cluster {
@@ -69,6 +75,8 @@ impl Cluster {
             timing: QUICK_TIMING.to_owned(),
             keep: false,
             data: None,
+            secured: security::is_wanted(),
+            environment: Vec::new(),
         }
     }
 
@@ -132,17 +140,38 @@ impl Cluster {
         let number = self.peers.len();
         let data_dir = self.path(&format!("peer-{number}"));
         let mut arguments: Vec<OsString> = ["serve", "--data-dir"].map(Into::into).into();
-        arguments.extend([
-            data_dir.clone().into(),
-            "--webserver".into(),
-            self.webserver.address().into(),
-        ]);
+        let entry = Entry::of_peer(self.security.as_ref(), self.webserver.address());
+        arguments.push(data_dir.clone().into());
+        arguments.extend(entry.arguments);
         if let Some(zone) = zone {
             arguments.extend(["--zone", zone].map(Into::into));
         }
-        let program = Program::start("peer", arguments, &self.path(&format!("peer-{number}.log")))?;
+        let mut entry = Entry {
+            arguments,
+            environment: entry.environment,
+        };
+        entry.environment.extend(self.environment.clone());
+        let log = self.path(&format!("peer-{number}.log"));
+        let program = Program::start_by("peer", entry, &log, "127.0.0.1", Vec::new())?;
         self.peers.push(Peer { program, data_dir });
         Ok(number)
+    }
+
+    /// Runs a command of the `tracker` program on the tracker's data directory, beside the running tracker.
+    ///
+    /// # Panics
+    /// When the program is not there.
+    pub fn operate<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        let mut command = Command::new(binaries::path("tracker"));
+        let (host, port) = self.tracker.address().rsplit_once(':').expect("a port");
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.path("tracker"))
+            .env("ENJAMBRE_HOST", host)
+            .env("ENJAMBRE_PORT", port)
+            .stdin(Stdio::null());
+        command.output().expect("the program is there").into()
     }
 
     /// Runs a command of the `peer` program on a data directory of its own, where no node runs.
@@ -208,6 +237,28 @@ impl ClusterBuilder {
         self
     }
 
+    /// Secures the network: programs enter with the join lines that `tracker init` prints.
+    #[must_use]
+    pub const fn secured(mut self) -> Self {
+        self.secured = true;
+        self
+    }
+
+    /// Starts all programs with a variable of the environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Leaves the network as it is without security, whatever the environment says: the story starts programs
+    /// by hand, or speaks with the tracker without being a member.
+    #[must_use]
+    pub const fn plain(mut self) -> Self {
+        self.secured = false;
+        self
+    }
+
     /// Starts everything and waits until every peer is known to the tracker.
     ///
     /// # Errors
@@ -231,19 +282,33 @@ impl ClusterBuilder {
         }
         let config = directory.join("tracker.toml");
         std::fs::write(&config, &self.timing).context("write the tracker's configuration")?;
-        let tracker_arguments = vec![
-            "--data-dir".into(),
-            directory.join("tracker").into(),
-            "--config".into(),
-            config.into(),
-        ];
-        let tracker = Program::start("tracker", tracker_arguments, &directory.join("tracker.log"))?;
-        let webserver_arguments = vec!["--tracker".into(), tracker.address().into()];
-        let webserver = Program::start("webserver", webserver_arguments, &directory.join("webserver.log"))?;
+        let data_dir = directory.join("tracker");
+        let security = self
+            .secured
+            .then(|| Security::init_with(&data_dir, &self.environment));
+        let security = security.transpose()?;
+        let entry = Entry {
+            arguments: vec![
+                "--data-dir".into(),
+                data_dir.into(),
+                "--config".into(),
+                config.into(),
+            ],
+            environment: self.environment.clone(),
+        };
+        let log = directory.join("tracker.log");
+        let tracker = Program::start_by("tracker", entry, &log, "127.0.0.1", Vec::new())?;
+        let data_dir = directory.join("webserver");
+        let mut entry = Entry::of_webserver(security.as_ref(), tracker.address(), data_dir);
+        entry.environment.extend(self.environment.clone());
+        let log = directory.join("webserver.log");
+        let webserver = Program::start_by("webserver", entry, &log, "127.0.0.1", Vec::new())?;
         let mut cluster = Cluster {
             tracker,
             webserver,
             peers: Vec::new(),
+            environment: self.environment,
+            security,
             root,
         };
         for zone in &self.zones {

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal};
 
 use crate::binaries;
+use crate::security::Entry;
 
 /// Time within which a program becomes ready, even on a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,6 +25,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Program {
     name: &'static str,
     arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
     log: PathBuf,
     /// Arguments before the program's path, to run it elsewhere.
     prefix: Vec<OsString>,
@@ -51,9 +53,28 @@ impl Program {
         host: &str,
         prefix: Vec<OsString>,
     ) -> Result<Self> {
+        let entry = Entry {
+            arguments,
+            environment: Vec::new(),
+        };
+        Self::start_by(name, entry, log, host, prefix)
+    }
+
+    /// Starts a program likewise, with an environment besides.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_by(
+        name: &'static str,
+        entry: Entry,
+        log: &Path,
+        host: &str,
+        prefix: Vec<OsString>,
+    ) -> Result<Self> {
         let mut program = Self {
             name,
-            arguments,
+            arguments: entry.arguments,
+            environment: entry.environment,
             log: log.to_owned(),
             prefix,
             address: format!("{host}:0"),
@@ -76,6 +97,15 @@ impl Program {
     pub fn restart(&mut self) -> Result<()> {
         self.kill();
         self.launch()
+    }
+
+    /// Starts it again without the environment that it was first given.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn restart_without_environment(&mut self) -> Result<()> {
+        self.environment.clear();
+        self.restart()
     }
 
     /// Ends it at once, as a power cut would end the process: SIGKILL.
@@ -169,6 +199,7 @@ impl Program {
             .args(line)
             .args(&self.arguments)
             .args(["--host", host, "--port", port])
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -40,16 +40,44 @@ pub(crate) const PROTO: &[Row] = &[
 ];
 
 /// `state` is the heart: it knows no journal, no wire and no clock. The borders `rpc` and `http` never meet.
+/// `authority` signs and decides nothing; `guardian` asks the state first.
 pub(crate) const TRACKER: &[Row] = &[
-    ("config", &["policy", "timing"]),
-    ("http", &["ledger", "state"]),
+    ("audit_log", &[]),
+    ("authority", &[]),
+    (
+        "commands",
+        &[
+            "audit_log",
+            "authority",
+            "config",
+            "journal",
+            "ledger",
+            "state",
+            "timing",
+        ],
+    ),
+    ("config", &["authority", "policy", "timing"]),
+    ("guardian", &["audit_log", "authority", "ledger", "state"]),
+    ("http", &["audit_log", "guardian", "ledger", "state"]),
     ("journal", &["state"]),
     ("ledger", &["journal", "policy", "state"]),
-    ("offline", &["journal", "state", "timing"]),
+    ("offline", &["authority", "journal", "state", "timing"]),
     ("placement", &[]),
     ("policy", &["timing"]),
-    ("rpc", &["ledger", "state"]),
-    ("server", &["config", "http", "journal", "ledger", "rpc"]),
+    ("rpc", &["audit_log", "authority", "guardian", "ledger", "state"]),
+    (
+        "server",
+        &[
+            "audit_log",
+            "authority",
+            "config",
+            "guardian",
+            "http",
+            "journal",
+            "ledger",
+            "rpc",
+        ],
+    ),
     ("state", &["placement", "policy", "timing"]),
     ("timing", &[]),
 ];
@@ -89,7 +117,6 @@ pub(crate) const STORE: &[Row] = &[
             "reserve",
             "slot",
             "strays",
-            "suspension",
             "touched",
         ],
     ),
@@ -105,6 +132,21 @@ pub(crate) const STORE: &[Row] = &[
         &["account", "copies", "error", "files", "lib", "suspension"],
     ),
     ("layout", &["error", "files", "kept", "lib"]),
+    (
+        "looking",
+        &[
+            "copies",
+            "disk",
+            "error",
+            "files",
+            "index",
+            "kept",
+            "lib",
+            "recovery",
+            "slot",
+            "suspension",
+        ],
+    ),
     ("memory", &["copies", "disk", "error", "files", "kept", "lib"]),
     ("networks", &["error", "index", "publications"]),
     ("passing", &["disk", "error", "networks"]),
@@ -165,7 +207,7 @@ pub(crate) const STORE: &[Row] = &[
     (
         "settle",
         &[
-            "copies", "disk", "error", "files", "index", "kept", "lib", "recovery", "room", "slot",
+            "copies", "disk", "error", "files", "index", "kept", "lib", "looking", "room", "slot",
         ],
     ),
     ("slot", &["account", "kept"]),
@@ -220,6 +262,7 @@ pub(crate) const PEER: &[Row] = &[
     ("collection", &[]),
     ("eviction", &[]),
     ("fetch", &["limiter"]),
+    ("fuzzing", &["cli", "identity", "session"]),
     ("http", &["json", "operations", "values"]),
     ("identity", &[]),
     ("json", &[]),
@@ -275,12 +318,16 @@ pub(crate) const PEER: &[Row] = &[
 
 /// `directory` is the heart.
 pub(crate) const WEBSERVER: &[Row] = &[
-    ("config", &["directory"]),
+    ("config", &["directory", "joining"]),
     ("directory", &[]),
     ("http", &["directory"]),
+    ("joining", &["directory"]),
     ("prober", &["config", "directory", "rpc"]),
     ("rpc", &["directory"]),
-    ("webserver", &["config", "directory", "http", "prober", "rpc"]),
+    (
+        "webserver",
+        &["config", "directory", "http", "joining", "prober", "rpc"],
+    ),
 ];
 
 /// The simulations (`dst`, `swarm_sim`) know nothing of real programs.
@@ -311,24 +358,39 @@ pub(crate) const TESTS: &[Row] = &[
             "outcome",
             "program",
             "replicas",
+            "security",
         ],
     ),
-    ("cluster", &["binaries", "eventually", "outcome", "program"]),
+    (
+        "cluster",
+        &["binaries", "eventually", "outcome", "program", "security"],
+    ),
     ("content", &[]),
     ("crowd", &[]),
     ("dst", &[]),
     ("eventually", &[]),
+    ("fuzzing", &[]),
     (
         "lab",
-        &["bench", "binaries", "content", "eventually", "outcome", "program"],
+        &[
+            "bench",
+            "binaries",
+            "content",
+            "eventually",
+            "outcome",
+            "program",
+            "security",
+        ],
     ),
     ("liar", &["crowd"]),
     ("outcome", &[]),
-    ("program", &["binaries", "eventually"]),
+    ("program", &["binaries", "eventually", "security"]),
     ("replicas", &["cluster", "eventually"]),
+    ("security", &["binaries"]),
     ("strangers", &[]),
     ("swarm_sim", &[]),
     ("terminal", &["eventually"]),
+    ("wiretap", &[]),
 ];
 
 /// Every crate's table, by the crate's name.

@@ -6,6 +6,7 @@ mod imports;
 mod planted;
 mod routes;
 mod spoken;
+mod supply;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

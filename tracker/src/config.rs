@@ -74,13 +74,14 @@ pub fn table() -> Table {
 /// The tracker of an Enjambre network: knows names, contents and who holds them; keeps every fragment
 /// replicated.
 ///
-/// Every program that can reach its port can publish, remove and join. The tracker listens on the loopback
-/// address only, unless --host says otherwise; do that only in a network that you trust.
+/// Unless `tracker init` has secured the network, every program that can reach its port can publish, remove and
+/// join. The tracker listens on the loopback address only, unless --host says otherwise; without security, do
+/// that only in a network that you trust.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tracker", version, max_term_width = 100)]
 pub struct Args {
-    /// Address to listen on. ANY OTHER ADDRESS THAN LOOPBACK EXPOSES THE TRACKER, without authentication, to
-    /// every machine that can reach it; 0.0.0.0 or :: to every network of this machine
+    /// Address to listen on. UNLESS THE NETWORK IS SECURED, ANY OTHER ADDRESS THAN LOOPBACK EXPOSES THE TRACKER,
+    /// without authentication, to every machine that can reach it; 0.0.0.0 or :: to every network of this machine
     #[arg(long)]
     pub host: Option<String>,
     /// Port to listen on; 0 picks a free one
@@ -144,8 +145,8 @@ pub enum Command {
         /// The directory [default: the data directory]
         dir: Option<PathBuf>,
     },
-    /// Copy the journal into another directory while the tracker runs (or not), and audit the copy. A tracker
-    /// started with --data-dir on a copy of that directory goes on from there
+    /// Copy the journal and the network's authority into another directory while the tracker runs (or not), and
+    /// audit the copy. A tracker started with --data-dir on a copy of that directory goes on from there
     Backup {
         /// Target directory; created if it is missing
         target: PathBuf,
@@ -263,10 +264,10 @@ impl Config {
         }
     }
 
-    /// Returns the gate of the HTTP side.
+    /// Returns the gate of the HTTP side of a tracker whose certificate has these names.
     #[must_use]
-    pub fn gate(&self) -> Gate {
-        let names = self.allowed_hosts.iter().cloned();
+    pub fn gate(&self, certified: Vec<String>) -> Gate {
+        let names = self.allowed_hosts.iter().cloned().chain(certified);
         let names = names.chain([self.host.clone()]).chain(machine_name());
         Gate::of_a_tracker(names, self.allowed_origins.clone())
     }

@@ -272,6 +272,12 @@ impl Guardian {
         Ok(key)
     }
 
+    /// Names by which browsers know the tracker.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let authority = self.authority().ok();
+        authority.map_or_else(Vec::new, |authority| authority.names().to_vec())
+    }
+
     /// Follows what members have to know.
     pub(crate) fn news(&self) -> watch::Receiver<News> {
         self.0.news.subscribe()
@@ -359,7 +365,14 @@ impl Guardian {
         (outcome, reason): (Outcome, &dyn std::fmt::Display),
     ) {
         if let Some(audit) = self.0.audit.as_ref().filter(|_| self.0.tls.mode() != Mode::Off) {
+            let is_stranger = matches!(caller, Caller::Anonymous | Caller::OwnMachine);
+            let is_limited = match outcome {
+                Outcome::Done => false,
+                Outcome::Unknown => is_stranger,
+                Outcome::Denied | Outcome::Failed => true,
+            };
             audit.note(Entry {
+                is_limited,
                 who: name_of(caller),
                 from: ends.map(|ends| ends.remote),
                 call: call.to_owned(),
@@ -394,3 +407,6 @@ impl Gatekeeper for Guardian {
         self.note((caller, ends, call), &"", (Outcome::Denied, &why.reason()));
     }
 }
+
+#[cfg(test)]
+mod tests;

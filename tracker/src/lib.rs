@@ -23,6 +23,7 @@ mod rpc;
 pub mod server;
 pub mod state;
 pub mod timing;
+mod whereabouts;
 
 pub use config::{Args, Command, Config};
 pub use policy::{Budget, Policy};

@@ -37,8 +37,16 @@ async fn perform(invocation: &Invocation) -> Result<(), (u8, String)> {
         Some(Command::Secure(command)) => {
             let config = prepare(invocation).and_then(|(_, values)| Config::of(&values));
             let config = config.map_err(|error| failure_of(&error))?;
-            let done = commands::perform(command, &config).await;
-            print(&done.map_err(|error| failure_of(&error))?)
+            let json = command.is_json();
+            match commands::perform(command, &config).await {
+                Ok(text) => print(&text),
+                Err(error) => {
+                    if json {
+                        print(&commands::failure(&error))?;
+                    }
+                    Err(failure_of(&error))
+                }
+            }
         }
         Some(command) => prepare(invocation)
             .and_then(|(_, values)| Config::of(&values))

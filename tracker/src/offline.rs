@@ -10,6 +10,7 @@ use shared::model::{Epoch, NetworkId, Timestamp};
 use shared::runtime::Clock;
 use shared::{Coded, ErrorCode};
 
+use crate::authority::{self, AuthorityError};
 use crate::journal::{Journal, JournalError, SqliteJournal};
 use crate::state::{Fact, Gap, Record, State};
 use crate::timing::Timing;
@@ -40,6 +41,9 @@ pub enum Unsound {
     /// The journal cannot be read, or is damaged.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The authority of the network cannot be copied.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// The journal is undamaged and contains contradictions.
     #[error(
         "the journal contradicts itself: {}; keep the directory, restore a backup that passes this check, and report it",
@@ -52,6 +56,7 @@ impl Coded for Unsound {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Journal(error) => error.code(),
+            Self::Authority(error) => error.code(),
             Self::Contradictions(_) => ErrorCode::Corrupt,
         }
     }
@@ -194,13 +199,14 @@ fn replayed(journal: &mut dyn Journal) -> Result<State, JournalError> {
     Ok(state)
 }
 
-/// Copies the journal of a data directory, on which a tracker may be running, into another directory, and
-/// audits the copy.
+/// Copies the journal of a data directory, on which a tracker may be running, and the network's authority into
+/// another directory, and audits the copy.
 ///
 /// # Errors
 /// As [`check`], and when it cannot be written.
 pub fn back_up(data_dir: &Path, target: &Path) -> Result<Sound, Unsound> {
     crate::journal::back_up(data_dir, target)?;
+    authority::back_up(data_dir, target)?;
     check(target)
 }
 

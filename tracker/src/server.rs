@@ -24,6 +24,7 @@ use crate::http;
 use crate::journal::{Journal, JournalError, SqliteJournal};
 use crate::ledger::{Ledger, LedgerThread};
 use crate::rpc::{Callers, CatalogService, SecurityService, SessionService, UpkeepService};
+use crate::whereabouts;
 
 /// Time in which tasks have to end: the drain of [`accept::serve`] and some more.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -145,6 +146,11 @@ impl Tracker {
                 None => Box::new(SqliteJournal::open(&data_dir)?),
             };
             let authority = Authority::open(&data_dir)?;
+            if authority.is_some()
+                && let Err(error) = whereabouts::note_listening(&data_dir, address)
+            {
+                warn!(%error, "cannot note the address for commands on the data directory");
+            }
             let audit = authority.as_ref();
             let audit = audit.map(|_| AuditLog::open(&data_dir, parts.clock.clone()));
             let secured = (authority, audit.transpose()?);
@@ -195,7 +201,7 @@ impl Tracker {
         let token = tasks.token().clone();
         let guardian = self.guardian;
         let grpc = services(&self.ledger, &guardian, &tasks).await;
-        let gate = self.config.borrow().gate();
+        let gate = self.config.borrow().gate(guardian.names());
         let router = http::router(self.ledger.clone(), tasks.clone(), guardian.clone(), gate, grpc);
         let door = Door::new()
             .secured(guardian.tls().clone())

@@ -13,12 +13,13 @@ use shared::model::{HostPort, parse_duration};
 use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
 use shared::settings::{
-    Env, Key, Places, SettingsError, Table, Values, duration, flags, flags::one_of, list, number, remotes,
-    text, whole,
+    Env, Key, Origin as SettingOrigin, Places, SettingsError, Table, Values, duration, flags, flags::one_of,
+    list, number, path, remotes, text, whole,
 };
 use shared::{Coded, ErrorCode};
 
 use crate::directory::{self, TrackersError};
+use crate::joining::{Given, LineText};
 
 /// Shorter intervals and deadlines would only burn the processor; longer ones would leave dead trackers in
 /// use.
@@ -28,6 +29,12 @@ const MAX_PROBING: Duration = Duration::from_secs(60);
 static TRACKER: Key<Vec<HostPort>> = Key::new("tracker", remotes).several().at_once();
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
 static PORT: Key<u16> = Key::new("port", whole).or("50051");
+static DATA_DIR: Key<PathBuf> =
+    Key::new("data_dir", path).told("$XDG_DATA_HOME/enjambre/webserver or ~/.local/share/enjambre/webserver");
+const JOIN_FILE_NAME: &str = "join_file";
+static JOIN_FILE: Key<PathBuf> = Key::new(JOIN_FILE_NAME, path);
+static TLS_CERT: Key<PathBuf> = Key::new("tls_cert", path);
+static TLS_KEY: Key<PathBuf> = Key::new("tls_key", path);
 static ALLOWED_HOSTS: Key<Vec<String>> = Key::new("allowed_hosts", list).several();
 static ALLOWED_ORIGINS: Key<Vec<Origin>> = Key::new("allowed_origins", list).several();
 static PROBE_INTERVAL: Key<Duration> = Key::new("probe_interval", duration).or("1s").at_once();
@@ -38,6 +45,10 @@ pub static TABLE: Table = &[
     &TRACKER,
     &HOST,
     &PORT,
+    &DATA_DIR,
+    &JOIN_FILE,
+    &TLS_CERT,
+    &TLS_KEY,
     &ALLOWED_HOSTS,
     &ALLOWED_ORIGINS,
     &PROBE_INTERVAL,
@@ -50,7 +61,8 @@ pub static TABLE: Table = &[
 #[derive(Clone, Debug, Parser)]
 #[command(name = "webserver", version, max_term_width = 100)]
 pub struct Args {
-    /// Trackers to send clients to, in order of preference; repeat it or separate them with commas
+    /// Trackers to send clients to, in order of preference; repeat it or separate them with commas. A
+    /// webserver that has joined a secured network needs none: the network names its tracker
     #[arg(long = "tracker", value_name = "HOST:PORT", value_delimiter = ',', value_parser = HostPort::remote)]
     pub tracker: Vec<HostPort>,
     /// Address to listen on; any other one than loopback exposes the page, and the addresses of the trackers,
@@ -60,6 +72,25 @@ pub struct Args {
     /// Port to listen on; 0 picks a free one
     #[arg(long, value_parser = number::<u16>)]
     pub port: Option<u16>,
+    /// Directory of the membership in a secured network; nothing else lies there, and a webserver that joins
+    /// none has none
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Join a secured network with the line in this file, unless the data directory has a membership already.
+    /// `tracker init` and `tracker token create --join webserver` print such lines. ENJAMBRE_JOIN has the
+    /// line itself
+    #[arg(long, value_name = "FILE")]
+    pub join_file: Option<PathBuf>,
+    /// Join with this line. Other users of this machine can see arguments: a file or ENJAMBRE_JOIN is better
+    #[arg(long, value_name = "LINE", conflicts_with = "join_file", value_parser = LineText::take)]
+    pub join: Option<LineText>,
+    /// A certificate for browsers, with its chain, in PEM: shown to clients that say a name in their
+    /// handshake, in a secured network. Members are shown the webserver's own
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of that certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Names of this machine by which HTTP requests may ask, beside addresses, localhost, --host and the
     /// machine's own name; repeat it or separate them with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
@@ -81,7 +112,7 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = one_of::<LogFormat>(LogFormat::NAMES), hide_possible_values = true)]
     pub log_format: Option<LogFormat>,
     /// A TOML file with any of the settings that `config show` lists. Changes take effect while the webserver
-    /// runs, but for host, port and log_format
+    /// runs, but for host, port, data_dir, join_file, tls_cert, tls_key and log_format
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Log more; repeat for more still
@@ -122,7 +153,19 @@ impl Invocation {
     /// # Errors
     /// When a variable has a wrong value.
     pub fn places(&self, env: Env<'_>) -> Result<Places, SettingsError> {
-        Places::new(TABLE, &self.settings, env)
+        let places = Places::new(TABLE, &self.settings, env)?;
+        Ok(places.or(&DATA_DIR, default_data_dir(env)))
+    }
+
+    /// Returns the places that may have a join line.
+    #[must_use]
+    pub fn given(&self, values: &Values, env: Env<'_>) -> Given {
+        let is_flag = values.origin(JOIN_FILE_NAME) == Some(SettingOrigin::Flag);
+        Given {
+            flag: self.args.join.clone(),
+            file: values.get(&JOIN_FILE).map(|path| (path, is_flag)),
+            variable: Given::variable(env),
+        }
     }
 }
 
@@ -133,8 +176,12 @@ pub struct Config {
     pub host: String,
     /// Port to listen on; 0 picks a free one.
     pub port: u16,
-    /// The trackers, in order of preference.
+    /// The trackers, in order of preference; none when the network that is joined names them.
     pub trackers: Vec<HostPort>,
+    /// Directory of the membership.
+    pub data_dir: Option<PathBuf>,
+    /// Files of the certificate for browsers and its key.
+    pub for_browsers: Option<[PathBuf; 2]>,
     /// Names of this machine by which HTTP requests may ask.
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may read the HTTP API.
@@ -161,6 +208,9 @@ pub enum ConfigError {
     /// The list of trackers makes no sense.
     #[error(transparent)]
     Trackers(#[from] TrackersError),
+    /// One of a certificate and its key is missing.
+    #[error("tls_cert and tls_key belong together: a certificate for browsers and its key, both in PEM")]
+    Half,
     /// A probing duration is out of bounds.
     #[error("{setting} must be between 10ms and 60s")]
     Probing {
@@ -187,24 +237,38 @@ impl Config {
             host: "127.0.0.1".to_owned(),
             port: 0,
             trackers,
+            data_dir: None,
+            for_browsers: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             probing: Probing::default(),
         }
     }
 
-    /// Returns the gate of the HTTP side.
+    /// Returns the gate of the HTTP side; certificates of this machine have names as well.
     #[must_use]
-    pub fn gate(&self) -> Gate {
-        let names = self.allowed_hosts.iter().cloned();
+    pub fn gate(&self, certified: &[String]) -> Gate {
+        let names = self.allowed_hosts.iter().chain(certified).cloned();
         let names = names.chain([self.host.clone()]).chain(machine_name());
         Gate::new(Addresses::Any, names, self.allowed_origins.clone())
+    }
+
+    /// Takes the trackers that the network names, if the settings name none.
+    ///
+    /// # Errors
+    /// When neither does.
+    pub fn or_trackers(mut self, known: &[HostPort]) -> Result<Self, TrackersError> {
+        if self.trackers.is_empty() {
+            known.clone_into(&mut self.trackers);
+        }
+        directory::check(&self.trackers)?;
+        Ok(self)
     }
 
     /// Reads the configuration from the settings.
     ///
     /// # Errors
-    /// When a setting is out of bounds or no tracker is named.
+    /// When a setting is out of bounds, or a tracker is named twice.
     pub fn of(values: &Values) -> Result<Self, ConfigError> {
         let default = Probing::default();
         let probing = Probing {
@@ -219,17 +283,34 @@ impl Config {
                 return Err(ConfigError::Probing { setting });
             }
         }
+        let for_browsers = match (values.get(&TLS_CERT), values.get(&TLS_KEY)) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some([certificate, key]),
+            _ => return Err(ConfigError::Half),
+        };
         let trackers = values.get(&TRACKER).unwrap_or_default();
-        directory::check(&trackers)?;
+        if !trackers.is_empty() {
+            directory::check(&trackers)?;
+        }
         Ok(Self {
             host: values.get(&HOST).unwrap_or_default(),
             port: values.get(&PORT).unwrap_or_default(),
             trackers,
+            data_dir: values.get(&DATA_DIR),
+            for_browsers,
             allowed_hosts: values.get(&ALLOWED_HOSTS).unwrap_or_default(),
             allowed_origins: values.get(&ALLOWED_ORIGINS).unwrap_or_default(),
             probing,
         })
     }
+}
+
+/// Returns the default directory of the XDG base directory specification: empty and relative values count as
+/// not set.
+fn default_data_dir(env: Env<'_>) -> Option<PathBuf> {
+    let absolute = |key| env(key).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
+    Some(base.join("enjambre/webserver"))
 }
 
 impl Coded for ConfigError {
@@ -285,7 +366,7 @@ mod tests {
         let command = Args::command();
         let flags = command.get_arguments().map(|arg| arg.get_id().as_str());
         let flags: Vec<_> = flags
-            .filter(|id| !["config", "verbose", "help", "version"].contains(id))
+            .filter(|id| !["config", "join", "verbose", "help", "version"].contains(id))
             .collect();
         let settings: Vec<_> = TABLE.iter().map(|setting| setting.name()).collect();
         assert_eq!(flags, settings);
@@ -296,12 +377,13 @@ mod tests {
     fn settings_that_make_no_sense_are_usage_errors() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         for (text, flags) in [
-            ("", &["--port", "1"][..]),
-            ("tracker = ['nonsense']", &[]),
+            ("tracker = ['nonsense']", &["--port", "1"][..]),
+            ("tracker = ['a:1', 'a:1']", &[]),
             ("trackers = ['a:1']", &[]),
             ("tracker = ['a:1']\nprobe_deadline = '0s'", &[]),
             ("tracker = ['a:1']\nprobe_deadline = 'soon'", &[]),
             ("tracker = ['a:1']", &["--probe-interval", "2h"]),
+            ("tracker = ['a:1']\ntls_cert = '/c.pem'", &[]),
         ] {
             let path = dir.path().join("webserver.toml");
             std::fs::write(&path, text).expect("write");
@@ -311,5 +393,37 @@ mod tests {
             assert_eq!(error.code().exit_code(), 2, "{text}");
         }
         assert!(Invocation::read(["webserver", "--tracker", "nonsense"].map(Into::into)).is_err());
+    }
+
+    #[test]
+    fn the_network_names_trackers_when_the_settings_do_not() {
+        let known: [HostPort; 1] = ["known:1".parse().expect("an address")];
+        let named = load(&["--tracker", "a:1"]).expect("valid").or_trackers(&known);
+        assert_eq!(addresses_of(&named.expect("named")), ["a:1"]);
+        let unnamed = load(&[]).expect("valid");
+        let known = unnamed.clone().or_trackers(&known);
+        assert_eq!(addresses_of(&known.expect("known")), ["known:1"]);
+        assert_eq!(unnamed.or_trackers(&[]), Err(TrackersError::None));
+    }
+
+    #[test]
+    fn the_membership_lies_where_data_lie() {
+        let data_dir = |variables: &[(&str, &str)], flags: &[&str]| {
+            let line = std::iter::once(&"webserver").chain(flags).map(OsString::from);
+            let invocation = Invocation::read(line).expect("valid flags");
+            let env = |key: &str| {
+                let found = variables.iter().find(|(name, _)| *name == key);
+                found.map(|(_, value)| OsString::from(value))
+            };
+            let values = invocation.places(&env).and_then(|places| places.values());
+            Config::of(&values.expect("valid")).expect("valid").data_dir
+        };
+        let home = ("HOME", "/home/me");
+        let in_home = Some(PathBuf::from("/home/me/.local/share/enjambre/webserver"));
+        assert_eq!(data_dir(&[home], &[]), in_home);
+        let elsewhere = data_dir(&[home, ("XDG_DATA_HOME", "/data")], &[]);
+        assert_eq!(elsewhere, Some("/data/enjambre/webserver".into()));
+        assert_eq!(data_dir(&[home], &["--data-dir", "/d"]), Some("/d".into()));
+        assert_eq!(data_dir(&[], &[]), None);
     }
 }

@@ -68,7 +68,9 @@ pub enum Change {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrackersError {
     /// The list is empty.
-    #[error("no tracker is named; give at least one with --tracker HOST:PORT")]
+    #[error(
+        "no tracker is named; give at least one with --tracker HOST:PORT, or a join line of a secured network"
+    )]
     None,
     /// The list has more than [`MAX_TRACKERS`].
     #[error("{0} trackers are named; a webserver takes at most {MAX_TRACKERS}")]

@@ -5,15 +5,18 @@
 //! readers: the `Directory` service, redirects of `/api/…`, health, the page. [`Webserver`] puts these
 //! together.
 //!
-//! The webserver keeps nothing on disk, and neither metadata nor fragment bytes pass through it: it redirects
-//! clients. Several trackers stay separate: each has its own names.
+//! The webserver keeps nothing on disk but its membership in a secured network ([`joining`]), and neither
+//! metadata nor fragment bytes pass through it: it redirects clients. Several trackers stay separate: each
+//! has its own names.
 
 pub mod config;
 pub mod directory;
 mod http;
+pub mod joining;
 mod prober;
 mod rpc;
 mod webserver;
 
 pub use config::{Args, Config, ConfigError};
+pub use joining::{JoiningError, Place, enter};
 pub use webserver::{StartError, Webserver, refuse_other_programs};

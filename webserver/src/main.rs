@@ -10,8 +10,9 @@ use shared::runtime::self_command::{self, SelfCommand};
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{OnExit, Tasks, shutdown_signal};
 use shared::settings::{Values, flags, follow};
+use tracing::warn;
 use webserver::config::{Command, Invocation, TABLE};
-use webserver::{Args, Config, ConfigError, StartError, Webserver, refuse_other_programs};
+use webserver::{Args, Config, ConfigError, StartError, Webserver, enter, refuse_other_programs};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -56,14 +57,29 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
     let verbosity = Verbosity::Info.raised(invocation.args.verbose);
     telemetry::start(&values, verbosity);
     let config = Config::of(&values)?;
-    refuse_other_programs(&config.trackers).await?;
-    let webserver = Webserver::bind(config).await?;
+    let line = invocation.given(&values, &env).line()?;
+    tokio::pin!(shutdown);
+    let mut place = tokio::select! {
+        place = enter(config.data_dir.as_deref(), line.as_ref()) => place?,
+        () = &mut shutdown => return Ok(()),
+    };
+    if let Some(files) = &config.for_browsers {
+        place.show_to_browsers(files)?;
+    }
+    let config = config.or_trackers(&place.trackers)?;
+    refuse_other_programs(&config.trackers, &place.tls()).await?;
+    let known = place.trackers.clone();
+    let webserver = Webserver::bind(config).await?.at(place);
     let (config, stop) = (webserver.config(), tasks.token().clone());
     let following = follow(places, values, stop, is_usable, move |values, _| {
         telemetry::change(&telemetry::filter(values, verbosity));
         // The settings have been found usable.
-        if let Ok(changed) = Config::of(values) {
-            config.send_replace(changed);
+        let Ok(changed) = Config::of(values) else {
+            return;
+        };
+        match changed.or_trackers(&known) {
+            Ok(changed) => drop(config.send_replace(changed)),
+            Err(error) => warn!(%error, "the trackers stay as they were"),
         }
     });
     tasks.spawn("settings", OnExit::Continue, following);

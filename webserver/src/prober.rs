@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use proto::tls::Tls;
 use shared::model::{HostPort, format_duration};
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::watch;
@@ -20,16 +21,24 @@ use crate::rpc::check_tracker;
 pub(crate) fn start(
     directory: watch::Sender<Directory>,
     config: watch::Receiver<Config>,
+    tls: Tls,
     clock: Clock,
     tasks: &Tasks,
 ) {
     let token = tasks.token().clone();
     tasks.spawn("probe", OnExit::ShutDown, async move {
-        token.run_until_cancelled(run(directory, config, clock)).await;
+        token
+            .run_until_cancelled(run(directory, config, tls, clock))
+            .await;
     });
 }
 
-async fn run(directory: watch::Sender<Directory>, mut config: watch::Receiver<Config>, clock: Clock) {
+async fn run(
+    directory: watch::Sender<Directory>,
+    mut config: watch::Receiver<Config>,
+    tls: Tls,
+    clock: Clock,
+) {
     loop {
         let (trackers, probing) = {
             let config = config.borrow_and_update();
@@ -45,7 +54,7 @@ async fn run(directory: watch::Sender<Directory>, mut config: watch::Receiver<Co
         });
         let probes = trackers
             .into_iter()
-            .map(|tracker| probe_forever(tracker, &directory, probing, &clock));
+            .map(|tracker| probe_forever(tracker, &directory, probing, &tls, &clock));
         tokio::select! {
             _ = join_all(probes) => return,
             changed = config.changed() => if changed.is_err() {
@@ -59,10 +68,11 @@ async fn probe_forever(
     tracker: HostPort,
     directory: &watch::Sender<Directory>,
     probing: Probing,
+    tls: &Tls,
     clock: &Clock,
 ) {
     loop {
-        let outcome = probe(&tracker, probing.deadline).await;
+        let outcome = probe(&tracker, probing.deadline, tls).await;
         let result = ProbeResult {
             tracker: tracker.clone(),
             outcome,
@@ -76,8 +86,8 @@ async fn probe_forever(
     }
 }
 
-async fn probe(tracker: &HostPort, deadline: Duration) -> Result<(), String> {
-    tokio::time::timeout(deadline, check_tracker(tracker))
+async fn probe(tracker: &HostPort, deadline: Duration, tls: &Tls) -> Result<(), String> {
+    tokio::time::timeout(deadline, check_tracker(tracker, tls))
         .await
         .unwrap_or_else(|_| Err(format!("no answer within {}", format_duration(deadline))))
 }

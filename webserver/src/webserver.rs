@@ -8,9 +8,11 @@ use futures_util::future::join_all;
 use proto::accept::{self, Door, Services};
 use proto::client::{Program, identify};
 use proto::listen::{self, ListenError};
+use proto::membership::Membership;
 use proto::tls::Tls;
 use shared::model::HostPort;
 use shared::runtime::{Clock, OnExit, Tasks};
+use shared::security::Role;
 use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,6 +20,7 @@ use tracing::{debug, info, warn};
 
 use crate::config::{Config, ConfigError};
 use crate::directory::{Directory, TrackersError};
+use crate::joining::{JoiningError, Place};
 use crate::rpc::DirectoryService;
 use crate::{http, prober};
 
@@ -31,6 +34,7 @@ pub struct Webserver {
     address: SocketAddr,
     directory: Directory,
     config: watch::Sender<Config>,
+    place: Place,
     clock: Clock,
 }
 
@@ -40,6 +44,15 @@ pub enum StartError {
     /// The settings make no sense.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The webserver does not become a member of a secured network.
+    #[error(transparent)]
+    Joining(#[from] JoiningError),
+    /// A secured network is at the address of a tracker, and this webserver is no member of it.
+    #[error(
+        "{0} speaks TLS, as a tracker of a secured network does: start this webserver with a join line of that \
+         network (--join-file FILE or ENJAMBRE_JOIN)"
+    )]
+    Secured(HostPort),
     /// Another program answers at the address of a tracker.
     #[error("{address} is {program}, not a tracker; give --tracker the address of a tracker")]
     NotATracker {
@@ -67,7 +80,8 @@ impl Coded for StartError {
         match self {
             Self::Config(error) => error.code(),
             Self::Listen(error) => error.code(),
-            Self::NotATracker { .. } => ErrorCode::InvalidArgument,
+            Self::Joining(error) => error.code(),
+            Self::NotATracker { .. } | Self::Secured(_) => ErrorCode::InvalidArgument,
             Self::Failed => ErrorCode::Internal,
         }
     }
@@ -77,13 +91,13 @@ impl Coded for StartError {
 /// may start later.
 ///
 /// # Errors
-/// [`StartError::NotATracker`].
-pub async fn refuse_other_programs(trackers: &[HostPort]) -> Result<(), StartError> {
-    let tls = Tls::default();
-    let programs = join_all(trackers.iter().map(|tracker| identify(tracker, &tls))).await;
+/// [`StartError::NotATracker`] and [`StartError::Secured`].
+pub async fn refuse_other_programs(trackers: &[HostPort], tls: &Tls) -> Result<(), StartError> {
+    let programs = join_all(trackers.iter().map(|tracker| identify(tracker, tls))).await;
     for (address, program) in trackers.iter().zip(programs) {
         match program {
             None | Some(Program::Tracker) => {}
+            Some(Program::Tls) => return Err(StartError::Secured(address.clone())),
             Some(program) => {
                 let address = address.clone();
                 return Err(StartError::NotATracker { address, program });
@@ -111,8 +125,15 @@ impl Webserver {
             address,
             directory,
             config: watch::Sender::new(config),
+            place: Place::default(),
             clock,
         })
+    }
+
+    /// Serves as the member that the webserver is; without this, outside of secured networks.
+    #[must_use]
+    pub fn at(self, place: Place) -> Self {
+        Self { place, ..self }
     }
 
     /// Returns the listening address; with port 0 in the settings, the port that was picked.
@@ -134,18 +155,24 @@ impl Webserver {
     ///
     /// # Errors
     /// When a necessary task failed and the webserver had to stop.
-    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         let tasks = Tasks::new();
         let token = tasks.token().clone();
         let (sender, receiver) = watch::channel(self.directory);
-        prober::start(sender, self.config.subscribe(), self.clock, &tasks);
+        let tls = self.place.tls();
+        let certified = std::mem::take(&mut self.place.names);
+        if let Some(membership) = self.place.membership {
+            keep(membership, receiver.clone(), &tasks);
+        }
+        prober::start(sender, self.config.subscribe(), tls.clone(), self.clock, &tasks);
 
         let (grpc, _health) = Services::new()
             .add(DirectoryService::server(receiver.clone()))
             .await
             .into_router();
-        let gate = self.config.borrow().gate();
-        let router = http::router(receiver.clone(), gate, grpc);
+        let gate = self.config.borrow().gate(&certified);
+        let router = http::router(receiver.clone(), tls.clone(), gate, grpc);
+        let door = Door::new().secured(tls).guarded(Role::Webserver);
         let (listener, serving) = (self.listener, tasks.clone());
         tasks.spawn("accept", OnExit::ShutDown, async move {
             let mut directory = receiver;
@@ -154,7 +181,7 @@ impl Webserver {
                 // Fails when the probers are gone; then their end has begun the shutdown.
                 debug!(is_checked = checked.is_ok(), "answering clients");
             }
-            accept::serve(listener, router, serving, Door::new()).await;
+            accept::serve(listener, router, serving, door).await;
         });
 
         tokio::select! {
@@ -170,4 +197,35 @@ impl Webserver {
             Ok(())
         }
     }
+}
+
+/// Keeps the webserver a member, by a live tracker, or the first one when none is live.
+fn keep(membership: Membership, mut directory: watch::Receiver<Directory>, tasks: &Tasks) {
+    let (sender, tracker) = watch::channel(None);
+    tasks.spawn(
+        "membership",
+        OnExit::ShutDown,
+        membership.keep(tracker, tasks.clone()),
+    );
+    let token = tasks.token().clone();
+    tasks.spawn("live tracker", OnExit::ShutDown, async move {
+        let following = async {
+            loop {
+                // A tracker does not serve a webserver whose certificate has ended, so that none is live until
+                // one has renewed it.
+                let first = directory.borrow_and_update().live_first().next().cloned();
+                let first = first.map(|tracker| tracker.address().clone());
+                sender.send_if_modified(|known| {
+                    let is_news = *known != first;
+                    *known = first;
+                    is_news
+                });
+                // The prober has the sender, and its end stops the webserver.
+                if directory.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        token.run_until_cancelled(following).await;
+    });
 }

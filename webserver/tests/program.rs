@@ -16,6 +16,9 @@ fn webserver(flags: &[&str]) -> Command {
     command
         .args(flags)
         .env_remove("ENJAMBRE_TRACKER")
+        .env_remove("ENJAMBRE_JOIN")
+        // No membership of this machine.
+        .env("XDG_DATA_HOME", "/nonexistent")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

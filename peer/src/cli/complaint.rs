@@ -17,10 +17,27 @@ use crate::words;
 #[must_use]
 pub(super) fn complaint(error: &clap::Error) -> String {
     let said = match language::current() {
+        _ if is_for_running_nodes(error) => words::never_runs_a_node().to_owned(),
         Language::English => in_english(error),
         Language::Spanish => in_spanish(error),
     };
     words::see_help(said)
+}
+
+/// Whether an argument is a flag of `serve`, at a command that never runs a node.
+fn is_for_running_nodes(error: &clap::Error) -> bool {
+    let Some(unknown) = error.get(ContextKind::InvalidArg).map(told) else {
+        return false;
+    };
+    let serve = super::args::command();
+    let flags = serve
+        .find_subcommand("serve")
+        .into_iter()
+        .flat_map(clap::Command::get_arguments);
+    error.kind() == ErrorKind::UnknownArgument
+        && flags
+            .filter_map(clap::Arg::get_long)
+            .any(|flag| unknown == format!("--{flag}"))
 }
 
 fn in_english(error: &clap::Error) -> String {
@@ -171,6 +188,8 @@ mod tests {
             ),
             ("drain --wait --cancel", "no puede ir con"),
             ("--tracker a:1 status", "esta orden nunca arranca un nodo"),
+            ("list --host 10.0.0.1", "esta orden nunca arranca un nodo"),
+            ("list --port 1", "esta orden nunca arranca un nodo"),
             ("--json", "el menú es para personas"),
         ] {
             let said = told_of(line);

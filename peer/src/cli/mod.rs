@@ -41,6 +41,8 @@ use shared::settings::{Env, Values};
 
 use args::{Action, Command, Invocation};
 use context::Context;
+#[cfg(feature = "testing")]
+pub(crate) use ticket::Ticket;
 
 use crate::settings::{self, Gathered, Options, SettingsError, Style};
 use crate::terminal::attach;
@@ -230,7 +232,7 @@ async fn perform(
     let result = match action {
         Action::Serve => serve::run(settings, verbosity, out, &tasks).await,
         Action::Menu => crate::menu::run(&options, out, &tasks).await,
-        Action::Once(command) => one_shot(*command, &options, out, &tasks).await,
+        Action::Once(command) => Box::pin(one_shot(*command, &options, out, &tasks)).await,
         // `run` has done it before it read the settings.
         Action::SelfCommand(_) => Ok(()),
     };

@@ -15,6 +15,7 @@ pub struct Counters {
     sent: AtomicU64,
     received: AtomicU64,
     wasted: AtomicU64,
+    checked: AtomicU64,
     uploads: AtomicU32,
 }
 
@@ -45,6 +46,17 @@ impl Counters {
     #[must_use]
     pub fn wasted(&self) -> u64 {
         self.wasted.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of blocks and leaves that were read to see that others have them; not among those received.
+    #[must_use]
+    pub fn checked(&self) -> u64 {
+        self.checked.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes that were read for a check.
+    pub(super) fn add_checked(&self, bytes: u64) {
+        self.checked.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Uploads in progress.

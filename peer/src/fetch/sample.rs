@@ -6,21 +6,24 @@ use proto::client::TransferClient;
 use proto::messages::{Chunk, Fetch, FetchRange};
 use proto::tls::Tls;
 use shared::hash::{FragmentProof, ProofError};
-use shared::model::{BLOCK_LENGTH, Sample, SampleOutcome, Source};
+use shared::model::{BLOCK_LENGTH, Digest, Sample, SampleOutcome, Source};
 use shared::{Coded as _, ErrorCode};
+
+use super::counters::Counters;
 
 /// The longest wait for a block, the connection included.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Reads a sample from a holder. A holder that sends wrong bytes is told, so that it can look at its copy.
-pub async fn read_sample(tls: &Tls, holder: &Source, sample: &Sample) -> SampleOutcome {
-    match tokio::time::timeout(PATIENCE, read(tls, holder, sample)).await {
+/// The bytes that come are counted as checked.
+pub async fn read_sample(tls: &Tls, holder: &Source, sample: &Sample, counters: &Counters) -> SampleOutcome {
+    match tokio::time::timeout(PATIENCE, read(tls, holder, sample, counters)).await {
         Ok(outcome) => outcome,
         Err(_) => SampleOutcome::Unreached("nothing came in time".to_owned()),
     }
 }
 
-async fn read(tls: &Tls, holder: &Source, sample: &Sample) -> SampleOutcome {
+async fn read(tls: &Tls, holder: &Source, sample: &Sample, counters: &Counters) -> SampleOutcome {
     let client = match TransferClient::new(&holder.address, tls, holder.peer) {
         Ok(client) => client,
         Err(error) => return SampleOutcome::Unreached(error.to_string()),
@@ -39,6 +42,9 @@ async fn read(tls: &Tls, holder: &Source, sample: &Sample) -> SampleOutcome {
         Ok(mut chunks) => chunks.next().await,
         Err(error) => Err(error),
     };
+    if let Ok(Some(chunk)) = &first {
+        counters.add_checked((chunk.data.len() + chunk.leaves.len() * Digest::LEN) as u64);
+    }
     match first {
         Ok(Some(chunk)) => match verify(sample, chunk) {
             Ok(()) => SampleOutcome::Proved,

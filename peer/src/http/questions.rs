@@ -26,7 +26,7 @@ pub(super) async fn files(
     };
     let listed = api.node().catalog().await?.list(&list).await?;
     Ok(json(Paged {
-        page: Names::new(&listed.names),
+        page: Names::new(&listed.names).with_removed(&listed.removed),
         next_page_token: listed.next,
     }))
 }

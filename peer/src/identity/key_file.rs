@@ -71,12 +71,28 @@ fn text(peer: PeerId, pkcs8: &[u8]) -> String {
     format!("{KEY_HEADER}{peer}\n{digits}\n")
 }
 
-fn parse(text: &str) -> Option<(PeerId, PeerKey)> {
-    let (peer, digits) = text.strip_prefix(KEY_HEADER)?.split_once('\n')?;
+fn parse(file: &str) -> Option<(PeerId, PeerKey)> {
+    let (peer, digits) = file.strip_prefix(KEY_HEADER)?.split_once('\n')?;
     let digits = digits.strip_suffix('\n')?.as_bytes();
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let pkcs8: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
-    Some((peer.parse().ok()?, PeerKey::from_pkcs8(&pkcs8?).ok()?))
+    let pkcs8 = digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>()?;
+    let peer = peer.parse().ok()?;
+    let key = PeerKey::from_pkcs8(&pkcs8).ok()?;
+    // A text that was not written here is damaged, even where it could be read: `+f` is a number as well.
+    (text(peer, &pkcs8) == file).then_some((peer, key))
+}
+
+/// Reads the text of a file, and writes it again.
+#[cfg(feature = "testing")]
+pub(crate) fn rewritten(file: &str) -> Option<String> {
+    let (peer, key) = parse(file)?;
+    Some(text(peer, &key.expose_pkcs8().ok()?))
+}
+
+/// Writes the text of a file with a new key.
+#[cfg(feature = "testing")]
+pub(crate) fn new_file(peer: PeerId) -> Result<String, KeyError> {
+    Ok(text(peer, &PeerKey::generate()?.expose_pkcs8()?))
 }
 
 #[cfg(test)]
@@ -115,9 +131,11 @@ mod tests {
         let path = path(dir.path());
         let text = fs::read_to_string(&path).expect("reads");
         for at in 0..text.len() {
+            // Of the first digit of a byte below 16, a sign makes the same number.
             for damaged in [
                 text[..at].to_owned(),
                 format!("{}~{}", &text[..at], &text[at + 1..]),
+                format!("{}+{}", &text[..at], &text[at + 1..]),
             ] {
                 fs::write(&path, damaged).expect("written");
                 let error = read(dir.path()).expect_err("damaged");

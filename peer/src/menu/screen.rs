@@ -250,6 +250,7 @@ mod tests {
             bytes_sent: 0,
             bytes_received: 0,
             bytes_wasted: 0,
+            bytes_checked: 0,
             active_fetches: 0,
             active_uploads: 0,
             limits: proto::messages::control::RateLimits::default(),

@@ -160,9 +160,9 @@ impl Listening {
         }
     }
 
-    /// Returns an address of the settings that can be dialled.
-    pub(super) fn dialled(&self) -> SocketAddr {
-        dialled(self.address)
+    /// Returns the address that others are told: the one that they are to be told, or that of the settings.
+    pub(super) fn advertised(&self, wish: Option<&HostPort>) -> HostPort {
+        wish.cloned().unwrap_or_else(|| dialled(self.address).into())
     }
 
     /// Returns the addresses on which the node listens.

@@ -218,12 +218,8 @@ impl NodeHandle {
         let host = listening::host(&config, &membership, entry.as_ref()).await;
         let listening = Listening::start(&host, config.port).await?;
         let (address, control) = (listening.address, listening.control);
-        // The settings know wildcards in numbers; only the resolver knows that a name means one.
-        if config.advertise.is_none() && address.ip().is_unspecified() {
-            return Err(NodeError::Wildcard(host));
-        }
-        let zone = config.settings.zone.clone().or_else(|| membership.zone());
-        let zone = watch::Sender::new(zone);
+        refuse_wildcard(&config, host, address)?;
+        let zone = watch::Sender::new(config.settings.zone.clone().or_else(|| membership.zone()));
         let sources = TrackerSources::new(identity.peer());
         let own = Own {
             id: identity.peer(),
@@ -233,8 +229,7 @@ impl NodeHandle {
         let fetcher = fetcher(&config.settings, store.clone(), &sources, &tasks, &clock, own);
         let (reporter, reports) = mpsc::channel(REPORTS);
         let assignments = Assignments::start(&store, &identity, &fetcher, &clock, &tasks, reporter.clone());
-        let dialled = || listening.dialled().into();
-        let advertised = config.advertise.clone().unwrap_or_else(dialled);
+        let advertised = listening.advertised(config.advertise.as_ref());
         let deps = SessionDeps {
             identity: Arc::clone(&identity),
             tls,
@@ -247,6 +242,7 @@ impl NodeHandle {
             reports,
             reporter,
             acquaintances: Acquaintances::of(&config.data_dir),
+            counters: Arc::clone(fetcher.counters()),
             clock: clock.clone(),
         };
         let network = Network::start(deps, entry, &tasks);
@@ -343,6 +339,15 @@ impl NodeHandle {
     pub async fn stop(self) {
         running::withdraw(&self.data_dir);
         self.tasks.stop(STOP_TIMEOUT).await;
+    }
+}
+
+/// Refuses to tell others an address that means every one of the machine. The settings know wildcards in
+/// numbers; only the resolver knows that a name means one.
+fn refuse_wildcard(config: &NodeConfig, host: String, address: SocketAddr) -> Result<(), NodeError> {
+    match config.advertise.is_none() && address.ip().is_unspecified() {
+        true => Err(NodeError::Wildcard(host)),
+        false => Ok(()),
     }
 }
 

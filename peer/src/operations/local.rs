@@ -68,6 +68,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         bytes_sent: node.counters.sent(),
         bytes_received: node.counters.received(),
         bytes_wasted: node.counters.wasted(),
+        bytes_checked: node.counters.checked(),
         active_fetches: node.fetcher.active(),
         active_uploads: node.counters.uploads(),
         limits: limits(node),

@@ -23,6 +23,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::attempts::Failures;
 use super::entrance::{self, Acquaintances, Found as Tracker, Known, Networks};
 use super::machine::{End, Found, Input, LookUp, Output, Session};
 use super::probes::Probes;
@@ -30,7 +31,7 @@ use super::protected::Protected;
 use super::samples::{Deliveries, Samples};
 use super::{Connection, NetworkStatus, Wish};
 use crate::blocking::{blocking, try_blocking};
-use crate::fetch::Arrivals;
+use crate::fetch::{Arrivals, Counters};
 use crate::identity::Identity;
 use crate::orders::{Assignment, Assignments};
 use store::{FragmentStore, StoreError};
@@ -75,6 +76,8 @@ pub struct SessionDeps {
     pub reporter: mpsc::Sender<Report>,
     /// Where the addresses last known are kept.
     pub acquaintances: Acquaintances,
+    /// Counters of bytes, those of checks among them.
+    pub counters: Arc<Counters>,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -160,6 +163,7 @@ impl Driver {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut refused = Backoff::new(REFUSED_WAIT, REFUSED_WAIT);
+        let mut said = Failures::default();
         self.recall().await;
         while !stop.is_cancelled() {
             let wish = self.wishes.borrow_and_update().clone();
@@ -184,6 +188,7 @@ impl Driver {
             let is_renumbered = matches!(outcome, Ok(Ended::SayAgain));
             if was_welcomed || (outcome.is_ok() && !is_renumbered) {
                 backoff.reset();
+                said = Failures::default();
             }
             let failure = match outcome {
                 Ok(Ended::Stopping) => break,
@@ -209,7 +214,9 @@ impl Driver {
             let wait = match failure {
                 Some(failure) if !self.is_refused(wish.number) => {
                     let wait = backoff.next_wait();
-                    info!(%failure, wait_ms = wait.as_millis(), "no session with a tracker");
+                    if let Some(since) = said.note(&failure.to_string(), self.deps.clock.now()) {
+                        info!(%failure, attempts = since, wait_ms = wait.as_millis(), "no session with a tracker");
+                    }
                     self.publish_connecting(wish.number, failure.to_string());
                     wait
                 }
@@ -561,7 +568,10 @@ impl Driver {
                 sources,
             }),
             Order::Evict { content, reason, .. } => {
-                if let Err(error) = self.deps.assignments.evict(content, reason).await {
+                let protected = self.protected.clone();
+                let is_protected = move || protected.contains(content);
+                let evicted = self.deps.assignments.evict(content, reason, is_protected);
+                if let Err(error) = evicted.await {
                     warn!(content = %content.short(), %error, "cannot evict");
                 }
             }

@@ -315,51 +315,63 @@ impl Acquaintances {
     }
 
     pub(super) fn read(&self) -> Option<Known> {
-        let text = data_files::read_to_string(&self.0).ok()?;
-        let file: NetworkFile = serde_json::from_str(&text).ok()?;
-        let address = file.address.parse().ok()?;
-        let parsed = |text: &String| text.parse().ok();
-        Some(Known {
-            entry: match file.by.as_str() {
-                "webserver" => EntryPoint::Webserver(address),
-                "tracker" => EntryPoint::Tracker(address),
-                "peer" => EntryPoint::Peer(address),
-                _ => return None,
-            },
-            webserver: file.webserver.as_ref().and_then(parsed),
-            trackers: file
-                .trackers
-                .iter()
-                .filter_map(parsed)
-                .take(MAX_TRACKERS)
-                .collect(),
-            network: file.network.and_then(|text| text.parse().ok()),
-            other_networks: file
-                .other_networks
-                .iter()
-                .filter_map(|text| text.parse().ok())
-                .collect(),
-        })
+        parse(&data_files::read_to_string(&self.0).ok()?)
     }
 
     /// Writes the file; a half-written one is never seen.
     pub(super) fn write(&self, known: &Known) -> io::Result<()> {
-        let (by, address) = match &known.entry {
-            EntryPoint::Webserver(address) => ("webserver", address),
-            EntryPoint::Tracker(address) => ("tracker", address),
-            EntryPoint::Peer(address) => ("peer", address),
-        };
-        let file = NetworkFile {
-            by: by.to_owned(),
-            address: address.to_string(),
-            webserver: known.webserver.as_ref().map(ToString::to_string),
-            trackers: known.trackers.iter().map(ToString::to_string).collect(),
-            network: known.network.map(|network| network.to_string()),
-            other_networks: known.other_networks.iter().map(ToString::to_string).collect(),
-        };
-        let text = serde_json::to_string(&file).map_err(io::Error::other)?;
-        data_files::replace(&self.0, &text)
+        data_files::replace(&self.0, &text(known)?)
     }
+}
+
+fn parse(text: &str) -> Option<Known> {
+    let file: NetworkFile = serde_json::from_str(text).ok()?;
+    let address = file.address.parse().ok()?;
+    let parsed = |text: &String| text.parse().ok();
+    Some(Known {
+        entry: match file.by.as_str() {
+            "webserver" => EntryPoint::Webserver(address),
+            "tracker" => EntryPoint::Tracker(address),
+            "peer" => EntryPoint::Peer(address),
+            _ => return None,
+        },
+        webserver: file.webserver.as_ref().and_then(parsed),
+        trackers: file
+            .trackers
+            .iter()
+            .filter_map(parsed)
+            .take(MAX_TRACKERS)
+            .collect(),
+        network: file.network.and_then(|text| text.parse().ok()),
+        other_networks: file
+            .other_networks
+            .iter()
+            .filter_map(|text| text.parse().ok())
+            .collect(),
+    })
+}
+
+fn text(known: &Known) -> io::Result<String> {
+    let (by, address) = match &known.entry {
+        EntryPoint::Webserver(address) => ("webserver", address),
+        EntryPoint::Tracker(address) => ("tracker", address),
+        EntryPoint::Peer(address) => ("peer", address),
+    };
+    let file = NetworkFile {
+        by: by.to_owned(),
+        address: address.to_string(),
+        webserver: known.webserver.as_ref().map(ToString::to_string),
+        trackers: known.trackers.iter().map(ToString::to_string).collect(),
+        network: known.network.map(|network| network.to_string()),
+        other_networks: known.other_networks.iter().map(ToString::to_string).collect(),
+    };
+    serde_json::to_string(&file).map_err(io::Error::other)
+}
+
+/// Reads the text of a file, and writes it again.
+#[cfg(feature = "testing")]
+pub(crate) fn rewritten(file: &str) -> Option<String> {
+    text(&parse(file)?).ok()
 }
 
 #[cfg(test)]

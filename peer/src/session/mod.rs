@@ -5,6 +5,7 @@
 //! [`Session`] (`machine`) decides what is said and obeyed in one session, without I/O; every session
 //! announces everything anew.
 
+mod attempts;
 mod driver;
 mod entrance;
 mod inventory;
@@ -35,6 +36,8 @@ use samples::{Deliveries, Samples};
 
 pub use driver::SessionDeps;
 pub use entrance::Acquaintances;
+#[cfg(feature = "testing")]
+pub(crate) use entrance::rewritten;
 pub use inventory::Refusal;
 pub use machine::{ANNOUNCE_DELAY, End, Found, Input, LookUp, Output, Session};
 pub use protected::{Protected, ProtectionGuard};
@@ -133,6 +136,7 @@ impl Network {
                 deps.tls.clone(),
                 reports.clone(),
                 Arc::clone(&deps.store),
+                Arc::clone(&deps.counters),
                 tasks.clone(),
             ),
             deliveries: deliveries.clone(),

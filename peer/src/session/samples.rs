@@ -15,7 +15,7 @@ use tracing::debug;
 
 use super::machine::Input;
 use crate::blocking::blocking;
-use crate::fetch::read_sample;
+use crate::fetch::{Counters, read_sample};
 
 /// Checks and looks at once; a tracker that wants more asks others.
 const AT_ONCE: usize = 16;
@@ -30,6 +30,7 @@ pub(super) struct Samples {
     tls: Tls,
     reports: mpsc::Sender<Report>,
     store: Arc<dyn FragmentStore>,
+    counters: Arc<Counters>,
     tasks: Tasks,
 }
 
@@ -39,6 +40,7 @@ impl Samples {
         tls: Tls,
         reports: mpsc::Sender<Report>,
         store: Arc<dyn FragmentStore>,
+        counters: Arc<Counters>,
         tasks: Tasks,
     ) -> Self {
         Self {
@@ -46,6 +48,7 @@ impl Samples {
             tls,
             reports,
             store,
+            counters,
             tasks,
         }
     }
@@ -56,8 +59,9 @@ impl Samples {
             return;
         };
         let (tls, reports) = (self.tls.clone(), self.reports.clone());
+        let counters = Arc::clone(&self.counters);
         self.tasks.spawn("check", OnExit::Continue, async move {
-            let outcome = read_sample(&tls, &holder, &sample).await;
+            let outcome = read_sample(&tls, &holder, &sample, &counters).await;
             debug!(holder = %holder.address, content = %sample.content().short(), ?outcome, "looked at a copy for the tracker");
             // Without a session by then, the tracker asks another peer.
             drop(reports.send(Report::Checked { check, outcome }).await);
@@ -74,7 +78,8 @@ impl Samples {
             return;
         };
         let (content, remaining) = (*content, remaining.clone());
-        let (slots, store, tls) = (Arc::clone(&self.slots), Arc::clone(&self.store), self.tls.clone());
+        let (slots, store) = (Arc::clone(&self.slots), Arc::clone(&self.store));
+        let (tls, counters) = (self.tls.clone(), Arc::clone(&self.counters));
         self.tasks.spawn("look", OnExit::Continue, async move {
             // A wait for others to end: each takes a few seconds at most.
             let slot = slots.acquire().await;
@@ -83,9 +88,9 @@ impl Samples {
                 entry.map(|entry| choose(&entry.held, &entry.manifest, &remaining))
             });
             let chosen = chosen.await.ok().flatten().unwrap_or_default();
-            let tls = &tls;
+            let (tls, counters) = (&tls, &*counters);
             let reading = chosen.into_iter().map(|(holder, sample)| async move {
-                (holder.peer, read_sample(tls, &holder, &sample).await)
+                (holder.peer, read_sample(tls, &holder, &sample, counters).await)
             });
             let read = join_all(reading).await.into_iter();
             let unread = read

@@ -22,7 +22,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Acquaintances, Network, SessionDeps};
-use crate::fetch::{Arrivals, Fetcher, Limits, Own};
+use crate::fetch::{Arrivals, Counters, Fetcher, Limits, Own};
 use crate::identity::Identity;
 use crate::orders::Assignments;
 use crate::tests::neighbour::Known;
@@ -107,6 +107,7 @@ impl Welcomed {
             reports,
             reporter,
             acquaintances: Acquaintances::of(home.path()),
+            counters: Counters::new(),
             clock: Clock::system(),
         };
         let network = Network::start(deps, Some(EntryPoint::Tracker(tracker)), &tasks);

@@ -368,9 +368,8 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
     if let Some(why) = own_reach(status) {
         lines.push(("", why));
     }
-    for (n, line) in security(status.security.as_ref(), now).into_iter().enumerate() {
-        lines.push((if n == 0 { words::label_security() } else { "" }, line));
-    }
+    let security = security(status.security.as_ref(), now);
+    lines.extend(labelled(words::label_security(), security));
     if let Some(mode) = mode.filter(|mode| *mode != PeerMode::Active) {
         lines.push((words::label_mode(), self::mode(mode, now)));
     }
@@ -420,12 +419,8 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
         let told = words::lost_files(files, bytes(status.lost.bytes), place);
         lines.push((words::label_lost(), told));
     }
-    for (n, line) in away(&status.suspended).into_iter().enumerate() {
-        lines.push((if n == 0 { words::label_away() } else { "" }, line));
-    }
-    for (n, line) in apart(&status.kept_apart).into_iter().enumerate() {
-        lines.push((if n == 0 { words::label_apart() } else { "" }, line));
-    }
+    lines.extend(labelled(words::label_away(), away(&status.suspended)));
+    lines.extend(labelled(words::label_apart(), apart(&status.kept_apart)));
     lines.push((
         words::label_version(),
         words::version(&status.version, format_duration(status.uptime)),
@@ -434,6 +429,12 @@ pub fn status(status: &Status, mode: Option<PeerMode>, now: Timestamp) -> String
     let width = longest.unwrap_or(0).max(10);
     let line = |(label, value): &(&str, String)| format!("{label:<width$} {value}");
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Puts a label before the first of some lines.
+fn labelled(label: &'static str, lines: Vec<String>) -> impl Iterator<Item = (&'static str, String)> {
+    let labels = std::iter::once(label).chain(std::iter::repeat(""));
+    labels.zip(lines)
 }
 
 /// Returns a line about the membership in a secured network, and one about what is wrong with it.

@@ -99,22 +99,30 @@ impl DiskStore {
         })
     }
 
-    /// Takes a content out of the current network; it stays for the others to which it belongs. A content
-    /// that belongs to no other one stays as it is.
+    /// Takes a content out of the current network, unless `is_protected` says that it stays, as in
+    /// [`FragmentStore::evict`](super::FragmentStore::evict); it stays for the others to which it belongs. A
+    /// content that belongs to no other one stays as it is. Returns whether it was not protected.
     ///
     /// # Errors
     /// [`StoreError::Index`].
-    pub fn leave_to_others(&self, content: ContentId) -> Result<(), StoreError> {
+    pub fn leave_to_others(
+        &self,
+        content: ContentId,
+        is_protected: &dyn Fn() -> bool,
+    ) -> Result<bool, StoreError> {
         let index = self.index();
+        if is_protected() {
+            return Ok(false);
+        }
         let Some(current) = self.network() else {
-            return Ok(());
+            return Ok(true);
         };
         if index.has_others(content, current)? {
             index.remove_belonging(content, current)?;
             self.networks().elsewhere.insert(content);
             self.notify(content);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Returns the other networks of which something is known or kept here.
@@ -164,9 +172,14 @@ impl DiskStore {
             };
             if self.is_elsewhere_now(content) {
                 let kept = slot.kept();
+                // A file that is away may come back.
+                let held = kept
+                    .suspension
+                    .as_ref()
+                    .map_or(&kept.held, |suspension| &suspension.held);
                 let of: &mut KeptApart = apart.entry(network).or_insert_with(|| empty(network));
-                of.contents += u64::from(!kept.held.is_empty() || kept.held.is_full());
-                of.bytes += kept.manifest.bytes_in(&kept.held);
+                of.contents += u64::from(!held.is_empty() || held.is_full());
+                of.bytes += kept.manifest.bytes_in(held);
             }
         }
         for (network, count) in pending {

@@ -5,7 +5,8 @@
 //! removed after that.
 //!
 //! Locks, in this order: a slot's `syncing`, the index, a slot's `writing`, a slot's record. Data is read and
-//! written under no lock but `writing`, which is shared.
+//! written under no lock but `writing`, which is shared. With the index locked no file of a user's is looked
+//! at (`looking`), but for one that is moved to its output just then, or gets its mode and time.
 
 use std::fs::File;
 use std::path::Path;
@@ -18,19 +19,17 @@ use shared::model::{
     BlockSpan, ContentId, Digest, FragmentIndex, FragmentSet, LostFiles, Manifest, Name, Revision,
 };
 use tokio::sync::broadcast;
-use tracing::warn;
 
-use super::files::{FileIdentity, disk_of, free_space};
+use super::files::{disk_of, free_space};
 use super::handles::{Handles, Part};
 use super::index::Index;
 use super::kept::Kept;
 use super::layout::Layout;
 use super::networks::{self, Networks};
 use super::publications::{Publication, PublicationState};
-use super::recovery::{look, provable, recover};
+use super::recovery::recover;
 use super::reserve::Reserve;
 use super::slot::{Slot, Slots};
-use super::suspension::Seen;
 use super::touched::TouchedContents;
 use super::{Entry, FragmentStore, Place, Purpose, Role, Roles, StoreError, Usage, strays};
 
@@ -134,14 +133,9 @@ impl DiskStore {
         self.capacity.store(capacity, Ordering::Relaxed);
     }
 
-    /// Looks at the file in which a content is, and holds no lock meanwhile. Files of the user's may be on a
-    /// disk that does not answer: then this caller waits here, and not with the index's lock, under which the
-    /// look that counts comes a moment later.
-    pub(super) fn look_first(&self, content: ContentId) {
-        let place = self.slots.get(content).map(|slot| slot.kept().place.clone());
-        if let Some(Place::File(path)) = place {
-            let _there = FileIdentity::at(&path);
-        }
+    #[cfg(test)]
+    pub(super) fn is_index_locked(&self) -> bool {
+        self.index.try_lock().is_err()
     }
 
     /// Locks the index, and with it the right to change records.
@@ -208,35 +202,6 @@ impl DiskStore {
         Ok(())
     }
 
-    /// Suspends a content whose file is away, and withdraws the fragments that its files cannot hold (any
-    /// more). Where an equal file of the user's is left, the content moves there and nothing is lost.
-    pub(super) fn withdraw_lost(&self, index: &Index, slot: &Slot) -> Result<(), StoreError> {
-        if !self.slots.is_current(slot) || slot.kept().held.is_empty() {
-            return Ok(());
-        }
-        let look = || look(&self.layout, &slot.kept().durable());
-        let mut seen = look();
-        if seen != Seen::Same && self.move_to_copy(index, slot)? {
-            seen = look();
-        }
-        if let Some(absence) = seen.absence() {
-            return self.suspend(index, slot, absence);
-        }
-        let kept = slot.kept().durable();
-        let provable = provable(&self.layout, &kept);
-        if provable == kept.held {
-            return Ok(());
-        }
-        warn!(content = %kept.content(), place = %kept.place, "fragments are no longer on disk; not held any more");
-        self.handles.close(slot.number);
-        self.change(index, slot, |kept| {
-            kept.held = provable.clone();
-            kept.forget_written();
-        })?;
-        self.notify(kept.content());
-        Ok(())
-    }
-
     /// Says of a failure to write a content that its output, which the user chose, has failed: its directory
     /// was removed, perhaps, or the disk on which it is.
     fn at_output_of(&self, content: ContentId, error: StoreError) -> StoreError {
@@ -253,16 +218,15 @@ impl DiskStore {
         .at_output(&output)
     }
 
-    fn release_role(&self, content: ContentId, role: Role) -> Result<u64, StoreError> {
-        let mut index = self.index();
+    fn release_roles(&self, index: &mut Index, content: ContentId, gone: &[Role]) -> Result<u64, StoreError> {
         let slot = self.slot(content)?;
         let before = slot.kept().roles;
-        let roles = before.with(role, false);
+        let roles = gone.iter().fold(before, |roles, role| roles.with(*role, false));
         if roles == Roles::default() {
-            return self.forget_slot(&mut index, &slot);
+            return self.forget_slot(index, &slot);
         }
         if roles != before {
-            self.change(&index, &slot, |kept| kept.roles = roles)?;
+            self.change(index, &slot, |kept| kept.roles = roles)?;
             self.notify(content);
         }
         Ok(0)
@@ -327,18 +291,21 @@ impl FragmentStore for DiskStore {
     }
 
     fn withdraw(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
-        let index = self.index();
         let slot = self.slot(content)?;
+        let found = self.look_everywhere(&slot)?;
+        let index = self.index();
         let is_lost = slot.kept().durable().withdraw(fragments)?;
         // An equal file is not damaged in the same place.
-        if is_lost && !self.move_to_copy(&index, &slot)? {
+        let is_there = self.slots.is_current(&slot) && found.is_of(&slot.kept());
+        if is_lost && !(is_there && self.move_to_copy(&index, &slot, &found)?) {
             self.withdraw_here(&index, &slot, fragments)?;
         }
         Ok(())
     }
 
     fn release(&self, content: ContentId, role: Role) -> Result<u64, StoreError> {
-        self.reserve.lend(|| self.release_role(content, role))
+        self.reserve
+            .lend(|| self.release_roles(&mut self.index(), content, &[role]))
     }
 
     fn forget(&self, content: ContentId) -> Result<u64, StoreError> {
@@ -346,6 +313,27 @@ impl FragmentStore for DiskStore {
             let mut index = self.index();
             let slot = self.slot(content)?;
             self.forget_slot(&mut index, &slot)
+        })
+    }
+
+    fn evict(
+        &self,
+        content: ContentId,
+        roles: Option<&[Role]>,
+        is_protected: &dyn Fn() -> bool,
+    ) -> Result<Option<u64>, StoreError> {
+        self.reserve.lend(|| {
+            let mut index = self.index();
+            if is_protected() {
+                return Ok(None);
+            }
+            match roles {
+                Some(roles) => self.release_roles(&mut index, content, roles),
+                None => self
+                    .slot(content)
+                    .and_then(|slot| self.forget_slot(&mut index, &slot)),
+            }
+            .map(Some)
         })
     }
 

@@ -72,6 +72,8 @@ pub(super) struct Found {
 
 /// Looks at a file, and whether this user may read it. Waits for no pipe.
 pub(super) fn look(path: &Path) -> io::Result<Found> {
+    #[cfg(test)]
+    stuck::wait(path);
     let metadata = std::fs::metadata(path)?;
     rustix::fs::access(path, rustix::fs::Access::READ_OK)?;
     Ok(Found {
@@ -224,15 +226,20 @@ fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 thread_local! {
-    /// A directory that this thread cannot sync.
+    /// A file or directory that this thread cannot sync.
     pub(super) static FAILING: std::cell::RefCell<Option<std::path::PathBuf>> =
         const { std::cell::RefCell::new(None) };
+}
+
+#[cfg(test)]
+fn fails(path: &Path) -> bool {
+    FAILING.with_borrow(|failing| failing.as_deref() == Some(path))
 }
 
 /// Makes the changes to a directory (files created, renamed or removed) durable.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     #[cfg(test)]
-    if FAILING.with_borrow(|failing| failing.as_deref() == Some(directory)) {
+    if fails(directory) {
         return Err(StoreError::io("sync", directory)(Errno::IO.into()));
     }
     match data_files::sync_directory(directory) {
@@ -244,10 +251,22 @@ pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     }
 }
 
+#[cfg_attr(
+    not(test),
+    expect(unused_variables, reason = "tests name the files that fail by their paths")
+)]
+fn sync_file(file: &File, path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    if fails(path) {
+        return Err(Errno::IO.into());
+    }
+    file.sync_all()
+}
+
 /// Makes a user's file durable: its bytes, and its name in its directory.
 pub(super) fn sync_users(file: &File, path: &Path) -> Result<(), StoreError> {
     // On a file system that is only read there is nothing to wait for.
-    if let Err(error) = file.sync_all()
+    if let Err(error) = sync_file(file, path)
         && !matches!(
             error.kind(),
             ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::ReadOnlyFilesystem
@@ -283,34 +302,47 @@ pub(super) mod stuck {
     use std::path::{Path, PathBuf};
     use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-    static STUCK: Mutex<Vec<(PathBuf, bool)>> = Mutex::new(Vec::new());
+    /// A file, looks at it that are let pass, and whether somebody waits for it.
+    struct Stuck {
+        path: PathBuf,
+        passes: u32,
+        is_awaited: bool,
+    }
+
+    static STUCK: Mutex<Vec<Stuck>> = Mutex::new(Vec::new());
     static CHANGED: Condvar = Condvar::new();
 
-    fn lock() -> MutexGuard<'static, Vec<(PathBuf, bool)>> {
+    fn lock() -> MutexGuard<'static, Vec<Stuck>> {
         STUCK.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets nobody look at a file from now on.
-    pub(crate) fn begin(path: &Path) {
-        lock().push((path.to_owned(), false));
+    /// Lets nobody look at a file after so many looks.
+    pub(crate) fn begin_after(passes: u32, path: &Path) {
+        lock().push(Stuck {
+            path: path.to_owned(),
+            passes,
+            is_awaited: false,
+        });
     }
 
     /// Whether somebody waits for the file.
     pub(crate) fn is_awaited(path: &Path) -> bool {
-        lock()
-            .iter()
-            .any(|(stuck, is_awaited)| stuck == path && *is_awaited)
+        lock().iter().any(|stuck| stuck.path == path && stuck.is_awaited)
     }
 
     pub(crate) fn end(path: &Path) {
-        lock().retain(|(stuck, _)| stuck != path);
+        lock().retain(|stuck| stuck.path != path);
         CHANGED.notify_all();
     }
 
     pub(crate) fn wait(path: &Path) {
         let mut all = lock();
-        while let Some((_, is_awaited)) = all.iter_mut().find(|(stuck, _)| stuck == path) {
-            *is_awaited = true;
+        while let Some(stuck) = all.iter_mut().find(|stuck| stuck.path == path) {
+            if stuck.passes > 0 {
+                stuck.passes -= 1;
+                return;
+            }
+            stuck.is_awaited = true;
             all = CHANGED.wait(all).unwrap_or_else(PoisonError::into_inner);
         }
     }

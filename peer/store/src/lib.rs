@@ -23,6 +23,7 @@ mod handles;
 mod index;
 mod kept;
 mod layout;
+mod looking;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod networks;
@@ -257,6 +258,36 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::Io`], [`StoreError::Index`].
     fn forget(&self, content: ContentId) -> Result<u64, StoreError>;
+
+    /// Takes these roles away from a content, or forgets it when there are none named, unless `is_protected`
+    /// says that it stays. On a disk nobody shares the content between that answer and the change: so a file
+    /// that is added after its content was protected is never taken for the copy that is to go. Returns the
+    /// bytes freed; none when it stays.
+    ///
+    /// # Errors
+    /// As [`Self::forget`].
+    fn evict(
+        &self,
+        content: ContentId,
+        roles: Option<&[Role]>,
+        is_protected: &dyn Fn() -> bool,
+    ) -> Result<Option<u64>, StoreError> {
+        if is_protected() {
+            return Ok(None);
+        }
+        let Some(roles) = roles else {
+            return self.forget(content).map(Some);
+        };
+        let mut freed = 0;
+        for role in roles {
+            match self.release(content, *role) {
+                // With its last role it was forgotten.
+                Err(StoreError::UnknownContent(_)) => break,
+                released => freed += released?,
+            }
+        }
+        Ok(Some(freed))
+    }
 
     /// Gives back the room of these fragments, as far as they were only assigned and are not held; a content
     /// of which nothing is left is forgotten. Nothing writes to the content meanwhile. Notifies subscribers.

@@ -252,7 +252,7 @@ impl DiskStore {
             leaves,
             file,
         } = hashed;
-        self.look_first(manifest.content());
+        let found = self.look_first(manifest.content())?;
         let mut index = self.index();
         let is_known = index.is_copy(manifest.content(), &file.path)?;
         // The file has these bytes now, whatever it had before.
@@ -265,7 +265,9 @@ impl DiskStore {
             self.begin(kept);
             return Ok((manifest, false));
         };
-        self.withdraw_lost(&index, &slot)?;
+        if let Some(found) = &found {
+            self.withdraw_lost(&index, &slot, found)?;
+        }
         let old = slot.kept().clone();
         let roles = old.roles.with(Role::Published, true);
         if old.held.is_full() {

@@ -22,9 +22,9 @@ impl DiskStore {
     /// Withdraws a fragment that cannot be read, and all fragments that are lost with it.
     pub(super) fn lose(&self, slot: &Slot, index: FragmentIndex) -> Result<StoreError, StoreError> {
         let content = slot.kept().content();
-        self.look_first(content);
+        let found = self.look_at_files(slot)?;
         let locked = self.index();
-        self.withdraw_lost(&locked, slot)?;
+        self.withdraw_lost(&locked, slot, &found)?;
         let mut lost = slot.kept().manifest.no_fragments();
         if index.get() < lost.capacity() {
             lost.insert(index);
@@ -51,6 +51,7 @@ impl DiskStore {
             if let Some(file) = self.users_file(slot, path, identity)? {
                 return Ok(file);
             }
+            let found = self.look_at_files(slot)?;
             let index = self.index();
             let is_as_before = {
                 let kept = slot.kept();
@@ -58,7 +59,7 @@ impl DiskStore {
             };
             // With the index locked nobody is just giving the file another time, or the content another file.
             if is_as_before {
-                self.withdraw_lost(&index, slot)?;
+                self.withdraw_lost(&index, slot, &found)?;
                 return Err(match away(slot) {
                     Some(StoreError::Away { path, absence }) if absence != Absence::Changed => {
                         StoreError::Away { path, absence }

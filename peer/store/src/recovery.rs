@@ -152,7 +152,7 @@ pub(super) fn look(layout: &Layout, kept: &Kept) -> Seen {
 
 /// Finds the file that takes the place of the one in which a content is, and brings the copies in the index
 /// up to date, but for that file: the record names it first, and then it is no copy any more.
-pub(super) fn successor(
+fn successor(
     index: &Index,
     content: ContentId,
     place: &Place,
@@ -174,7 +174,7 @@ pub(super) fn successor(
 
 /// Finds a copy of a content that is as it was, other than the file that is lost; forgets those that have
 /// changed.
-pub(super) fn copy_that_is_there(
+fn copy_that_is_there(
     index: &Index,
     content: ContentId,
     lost: &Path,

@@ -13,7 +13,7 @@ use super::copies::UserFile;
 use super::files;
 use super::index::Index;
 use super::kept::Kept;
-use super::recovery::{copy_that_is_there, successor};
+use super::looking::Look;
 use super::room::{Made, byte_ranges, check_output, make_room};
 use super::slot::Slot;
 use super::{DiskStore, FragmentStore as _, Place, Purpose, StoreError, Usage};
@@ -23,10 +23,11 @@ use super::{DiskStore, FragmentStore as _, Place, Purpose, StoreError, Usage};
 const LOOKS: u32 = 6;
 
 impl DiskStore {
-    /// Moves a content from the user's file in which it is to an equal one; returns false when there is none.
-    pub(super) fn move_to_copy(&self, index: &Index, slot: &Slot) -> Result<bool, StoreError> {
+    /// Moves a content from the user's file in which it is to an equal one that was found; returns false when
+    /// there is none.
+    pub(super) fn move_to_copy(&self, index: &Index, slot: &Slot, found: &Look) -> Result<bool, StoreError> {
         let kept = slot.kept().durable();
-        let Some(next) = successor(index, kept.content(), &kept.place, kept.identity)? else {
+        let Some(next) = found.successor(index, &kept)? else {
             return Ok(false);
         };
         self.change(index, slot, |kept| kept.move_to(next.clone()))?;
@@ -38,9 +39,10 @@ impl DiskStore {
     /// Leaves a user's file that cannot be read, if the content is still there and an equal file can take its
     /// place.
     pub(super) fn leave(&self, slot: &Slot, place: &Place) -> Result<bool, StoreError> {
+        let found = self.look_everywhere(slot)?;
         let index = self.index();
         let is_there = self.slots.is_current(slot) && slot.kept().place == *place;
-        Ok(is_there && self.move_to_copy(&index, slot)?)
+        Ok(is_there && self.move_to_copy(&index, slot, &found)?)
     }
 
     /// Remembers a file that has the bytes of a content, which is all here. Returns false when the content is
@@ -136,8 +138,11 @@ impl DiskStore {
         slot: Arc<Slot>,
         manifest: &Manifest,
         purpose: &Purpose,
+        found: Option<&Look>,
     ) -> Result<Arc<Slot>, StoreError> {
-        self.withdraw_lost(index, &slot)?;
+        if let Some(found) = found {
+            self.withdraw_lost(index, &slot, found)?;
+        }
         let old = slot.kept().clone();
         let next = old.admit(manifest, purpose, rand::random())?;
         let is_moved = self.layout.own_data(&next) != self.layout.own_data(&old);
@@ -275,7 +280,8 @@ impl DiskStore {
                 continue;
             }
             if is_displaced {
-                self.go_back(&mut self.index(), &slot)?;
+                let found = self.look_everywhere(&slot)?;
+                self.go_back(&mut self.index(), &slot, &found)?;
                 continue;
             }
             let proves_itself = self.proves_itself(&kept);
@@ -297,12 +303,12 @@ impl DiskStore {
 
     /// Leaves the place into which a shared content was fetched anew for a file of the user's that has the
     /// bytes.
-    fn go_back(&self, index: &mut Index, slot: &Slot) -> Result<(), StoreError> {
+    fn go_back(&self, index: &mut Index, slot: &Slot, found: &Look) -> Result<(), StoreError> {
         let old = slot.kept().clone();
         if !old.is_displaced() || !self.slots.is_current(slot) {
             return Ok(());
         }
-        let Some(file) = copy_that_is_there(index, old.content(), Path::new(""))? else {
+        let Some(file) = found.copy_that_is_there(index, &old, Path::new(""))? else {
             return Ok(());
         };
         let path = file.path.clone();

@@ -104,6 +104,11 @@ pub(super) fn absence(error: &Error) -> Absence {
 }
 
 impl Seen {
+    /// Whether there is a file in its place, whatever it is.
+    pub(super) const fn is_there(self) -> bool {
+        !matches!(self, Self::Absent(Absence::Gone | Absence::Failing))
+    }
+
     /// Returns the reason for which the content cannot be served now, if there is one.
     pub(super) const fn absence(self) -> Option<Absence> {
         match self {

@@ -79,14 +79,18 @@ impl DiskStore {
         match step {
             Step::Nothing | Step::Verify(_) => {}
             Step::Suspend(absence) if suspension.is_some() => slot.kept().suspend(absence, false),
-            Step::Suspend(_) => self.withdraw_lost(&self.index(), slot)?,
-            Step::Resume => self.resume(&self.index(), slot)?,
+            Step::Suspend(_) => self.look_and_withdraw(slot)?,
+            Step::Resume => self.resume(slot)?,
             Step::Withdraw => self.give_up(&self.index(), slot)?,
         }
         if suspension.is_some_and(|suspension| suspension.has_copies) && step != Step::Resume {
-            let index = self.index();
-            if self.slots.is_current(slot) && self.move_to_copy(&index, slot)? {
-                self.resume(&index, slot)?;
+            let found = self.look_everywhere(slot)?;
+            let is_moved = {
+                let index = self.index();
+                self.slots.is_current(slot) && self.move_to_copy(&index, slot, &found)?
+            };
+            if is_moved {
+                self.resume(slot)?;
                 return Ok(Step::Resume);
             }
         }
@@ -164,9 +168,12 @@ impl DiskStore {
     /// Suspends a content whose file cannot be read, although it may look as it was; returns the error for
     /// that, if it is so.
     pub(super) fn suspend_unread(&self, slot: &Slot) -> Result<Option<StoreError>, StoreError> {
+        let place = slot.kept().place.clone();
+        let seen = self.look_closely(slot);
         let index = self.index();
-        if let Some(absence) = self.look_closely(slot).absence()
-            && self.slots.is_current(slot)
+        let is_there = self.slots.is_current(slot) && slot.kept().place == place;
+        if let Some(absence) = seen.absence()
+            && is_there
             && !slot.kept().held.is_empty()
         {
             self.suspend(&index, slot, absence)?;
@@ -175,19 +182,22 @@ impl DiskStore {
     }
 
     /// Shares a content again whose file is back, as far as its files can prove it.
-    fn resume(&self, index: &Index, slot: &Slot) -> Result<(), StoreError> {
-        if !self.slots.is_current(slot) || slot.kept().suspension.is_none() {
-            return Ok(());
+    fn resume(&self, slot: &Slot) -> Result<(), StoreError> {
+        {
+            let _index = self.index();
+            if !self.slots.is_current(slot) || slot.kept().suspension.is_none() {
+                return Ok(());
+            }
+            self.handles.close(slot.number);
+            self.slots.change(slot, Kept::resume);
         }
-        self.handles.close(slot.number);
-        self.slots.change(slot, Kept::resume);
         let (content, place) = {
             let kept = slot.kept();
             (kept.content(), kept.place.clone())
         };
         info!(content = %content.short(), %place, "a file is back; its content is shared again");
         self.notify(content);
-        self.withdraw_lost(index, slot)
+        self.look_and_withdraw(slot)
     }
 
     /// Reads the files of these contents, which are away and have something like them in their place; those
@@ -229,7 +239,8 @@ impl DiskStore {
             self.change(&index, &slot, |kept| {
                 (kept.identity, kept.device) = (Some(identity), None);
             })?;
-            return self.resume(&index, &slot);
+            drop(index);
+            return self.resume(&slot);
         }
         if let Some(suspension) = &mut slot.kept().suspension {
             suspension.refuted = Some(identity);

@@ -29,10 +29,10 @@ use super::{DiskStore, Entry, Place, Purpose, StoreError};
 impl DiskStore {
     /// Makes room for a content, or for more of one that is here: the file that its blocks are written to.
     pub(super) fn prepare_for(&self, manifest: &Manifest, purpose: &Purpose) -> Result<Entry, StoreError> {
-        self.look_first(manifest.content());
+        let found = self.look_first(manifest.content())?;
         let mut index = self.index();
         let slot = match self.slots.get(manifest.content()) {
-            Some(slot) => self.extend(&mut index, slot, manifest, purpose)?,
+            Some(slot) => self.extend(&mut index, slot, manifest, purpose, found.as_ref())?,
             None => {
                 let next = Kept::new(manifest, purpose, rand::random())?;
                 self.settle_in(&mut index, next, None)?
@@ -133,7 +133,7 @@ impl DiskStore {
                 .map_err(StoreError::io("look at", &path))?
                 .inode;
             if FileIdentity::at(&path).is_none_or(|there| there.inode != inode) {
-                self.withdraw_lost(&self.index(), slot)?;
+                self.look_and_withdraw(slot)?;
                 self.handles.close(slot.number);
                 return Err(StoreError::Changed { path });
             }
@@ -153,7 +153,7 @@ impl DiskStore {
         file.sync_all().map_err(StoreError::io("sync", &partial))?;
         let identity = FileIdentity::of_file(&file).map_err(StoreError::io("look at", &partial))?;
         if FileIdentity::at(&partial) != Some(identity) {
-            self.withdraw_lost(index, slot)?;
+            self.withdraw_lost(index, slot, &self.look_in_place(slot))?;
             return Err(StoreError::Changed { path: partial });
         }
         self.change(index, slot, |kept| kept.identity = Some(identity))?;

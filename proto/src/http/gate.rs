@@ -202,9 +202,7 @@ impl Gate {
             (None, None | Some("same-origin" | "none")) => Ok(None),
             (None, Some(_)) => foreign(),
             (Some(origin), site) => {
-                let is_own = origin
-                    .strip_prefix("http://")
-                    .is_some_and(|own| own.eq_ignore_ascii_case(host.as_str()));
+                let is_own = authority_of(origin).is_some_and(|own| own.eq_ignore_ascii_case(host.as_str()));
                 if is_own && matches!(site, None | Some("same-origin" | "none")) {
                     return Ok(None);
                 }
@@ -253,13 +251,19 @@ impl Rules {
             .iter()
             .any(|Origin(allowed)| origin.eq_ignore_ascii_case(allowed));
         let is_the_page = || {
-            let page = origin.strip_prefix("http://")?.parse::<Authority>().ok()?;
+            let page = authority_of(origin)?.parse::<Authority>().ok()?;
             let is_beside = page.host().eq_ignore_ascii_case(host.host())
                 || (is_local(page.host()) && is_local(host.host()));
             Some(self.webserver_port.is_some() && page.port_u16() == self.webserver_port && is_beside)
         };
         is_named || is_the_page().unwrap_or_default()
     }
+}
+
+/// Returns the part of an origin after its scheme: a port of ours is one program, with TLS and without.
+fn authority_of(origin: &str) -> Option<&str> {
+    let schemes = ["http://", "https://"];
+    schemes.iter().find_map(|scheme| origin.strip_prefix(scheme))
 }
 
 /// Returns the address that a host is, if it is none by name.
@@ -385,7 +389,7 @@ mod tests {
             ("origin", "http://evil.example"),
             ("origin", "http://evil.example:50051"),
             ("origin", "http://127.0.0.1:3000"),
-            ("origin", "https://127.0.0.1:50051"),
+            ("origin", "ftp://127.0.0.1:50051"),
             ("origin", "http://10.0.0.8:50051"),
             ("origin", "http://console.example"),
             ("origin", "null"),
@@ -397,6 +401,7 @@ mod tests {
         }
         for own in [
             ("origin", "http://127.0.0.1:50052"),
+            ("origin", "https://127.0.0.1:50052"),
             ("sec-fetch-site", "same-origin"),
         ] {
             assert_eq!(judge(&tracker(), &[host, own]), Some(None), "{own:?}");

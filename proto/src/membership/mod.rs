@@ -250,8 +250,12 @@ impl Membership {
         let membership = self.clone();
         let heard = tokio::task::spawn_blocking(move || {
             let mut papers = membership.papers();
+            // In force at once, whatever becomes of the file.
+            membership.tls.adopt(&news, now);
             let has_new_roots = papers.hear(&news, now)?;
-            membership.put_into_force(&papers)?;
+            if has_new_roots {
+                membership.put_into_force(&papers)?;
+            }
             Ok(has_new_roots)
         });
         written(heard.await)

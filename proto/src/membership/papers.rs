@@ -5,6 +5,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -19,6 +20,9 @@ use super::MembershipError;
 use crate::tls::{Certificate, Credentials, Roots, Tls, key_of};
 
 const FILE_NAME: &str = MEMBERSHIP_FILE;
+
+/// Time between two writes of the file in which nothing is new but the time.
+const WRITTEN_EVERY: Duration = Duration::from_hours(1);
 
 /// The id of a program, and its key in the form of PKCS#8.
 pub(super) type OwnKey = (MemberId, Vec<u8>);
@@ -170,7 +174,8 @@ impl Papers {
         self.write(file)
     }
 
-    /// Takes news, and makes them durable. Returns whether the authorities have changed.
+    /// Takes news, and makes them durable: those that only confirm the last ones, seldom. Returns whether the
+    /// authorities have changed.
     pub(super) fn hear(&mut self, news: &News, now: Timestamp) -> Result<bool, MembershipError> {
         let Some(file) = &self.file else {
             return Ok(false);
@@ -178,6 +183,10 @@ impl Papers {
         let mut heard = file.clone();
         heard.hear(news, now);
         let has_new_roots = heard.roots != file.roots;
+        let is_known = !has_new_roots && heard.mode == file.mode && heard.revoked == file.revoked;
+        if is_known && now.since(self.heard()) < WRITTEN_EVERY {
+            return Ok(false);
+        }
         self.write(heard)?;
         Ok(has_new_roots)
     }

@@ -61,6 +61,11 @@ impl Connection {
         }
     }
 
+    /// Returns whether it is by TLS.
+    pub(crate) const fn is_secured(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
+    }
+
     /// Returns the failure of every operation after the end.
     fn after_end<T>(&self) -> Option<Poll<io::Result<T>>> {
         let why = self.ended.clone()?;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use rustls::client::{Resumption, WantsClientCert};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use shared::model::ClusterId;
 
+use super::public::{Public, Shown};
 use super::{Certificate, PROVIDER, TlsError};
 
 /// Protocols over TLS, the preferred one first.
@@ -40,11 +42,11 @@ pub(super) struct Configured {
 }
 
 impl Configured {
-    /// Makes the configurations of both sides.
+    /// Makes the configurations of both sides. Browsers are shown the public certificate, if there is one.
     ///
     /// # Errors
     /// When there is no certificate, it names no member, its key is another one, or a root is none.
-    pub(super) fn of(credentials: Credentials) -> Result<Self, TlsError> {
+    pub(super) fn of(credentials: Credentials, public: Public) -> Result<Self, TlsError> {
         let Credentials { chain, key, roots } = credentials;
         let certificate = Certificate::read(chain.first().ok_or(TlsError::Certificate)?)?;
         let roots = store_of(roots)?;
@@ -52,12 +54,14 @@ impl Configured {
             .allow_unauthenticated()
             .build()
             .map_err(|_| TlsError::NoRoots)?;
+        let member = CertifiedKey::from_der(chain.clone(), key.clone_key(), &PROVIDER)
+            .map_err(TlsError::Credentials)?;
+        let member = Arc::new(member);
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&PROVIDER))
             .with_protocol_versions(&[&TLS13])
             .map_err(TlsError::Credentials)?
             .with_client_cert_verifier(clients)
-            .with_single_cert(chain.clone(), key.clone_key())
-            .map_err(TlsError::Credentials)?;
+            .with_cert_resolver(Arc::new(Shown { member, public }));
         server.alpn_protocols = vec![GRPC.to_vec(), HTTP.to_vec()];
         // A resumed session would not show the client's certificate again.
         server.session_storage = Arc::new(NoServerSessionStorage {});

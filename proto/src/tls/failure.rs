@@ -14,6 +14,9 @@ pub enum TlsError {
     /// Bytes are no certificate.
     #[error("the certificate cannot be read")]
     Certificate,
+    /// Bytes are no key.
+    #[error("the certificate's key cannot be read")]
+    PublicKey,
     /// A certificate names no member.
     #[error(transparent)]
     Identity(#[from] IdentityError),

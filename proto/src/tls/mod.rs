@@ -4,7 +4,8 @@
 //! handle on its credentials, the [`Mode`] of its network and the revoked members. It is read for each
 //! connection that [`crate::accept`] takes and each that [`crate::dial`] makes, so that a change is in force
 //! at once and on both sides. A [`Certificate`] is shown by the other end: a connection that stands on one
-//! ends when it does. [`crate::dial::Entrance`] is for a machine that has not joined yet. The reasons are in
+//! ends when it does. A [`PublicCertificate`] is for browsers. [`crate::dial::Entrance`] is for a machine
+//! that has not joined yet. The reasons are in
 //! docs/adr/0040-security.md.
 
 mod certificate;
@@ -12,6 +13,7 @@ mod connection;
 mod credentials;
 pub(crate) mod enrolment;
 mod failure;
+mod public;
 mod validity;
 
 use std::collections::BTreeSet;
@@ -37,6 +39,8 @@ use credentials::Configured;
 pub use credentials::{Credentials, Roots};
 pub use failure::TlsError;
 pub(crate) use failure::{explained, is_no_tls};
+use public::Public;
+pub use public::PublicCertificate;
 
 /// Cryptography of all connections.
 static PROVIDER: LazyLock<Arc<CryptoProvider>> =
@@ -66,6 +70,7 @@ struct State {
 #[derive(Clone, Debug)]
 pub struct Tls {
     state: watch::Sender<State>,
+    public: Public,
     clock: Clock,
 }
 
@@ -93,6 +98,7 @@ impl Tls {
     pub fn off(clock: Clock) -> Self {
         Self {
             state: watch::Sender::default(),
+            public: Public::default(),
             clock,
         }
     }
@@ -111,6 +117,7 @@ impl Tls {
         };
         Ok(Self {
             state: watch::Sender::new(state),
+            public: Public::default(),
             clock,
         })
     }
@@ -125,10 +132,16 @@ impl Tls {
     /// # Errors
     /// When the credentials make no sense; those before stay in force.
     pub fn load(&self, credentials: Credentials) -> Result<(), TlsError> {
-        let configured = Arc::new(Configured::of(credentials)?);
+        let configured = Arc::new(Configured::of(credentials, Public::clone(&self.public))?);
         self.state
             .send_modify(|state| state.configured = Some(configured));
         Ok(())
+    }
+
+    /// Shows a certificate to browsers, from the next connection on. The first one that is given stays.
+    pub fn show_to_browsers(&self, certificate: PublicCertificate) {
+        // A second one is left aside.
+        drop(self.public.set(certificate));
     }
 
     /// Replaces the set of revoked members, by the hashes of their keys. Their connections end at once.

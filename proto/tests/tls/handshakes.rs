@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
+use proto::tls::PublicCertificate;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -75,6 +76,53 @@ async fn a_client_without_a_certificate_is_let_in_without_a_name() {
         answer.starts_with("HTTP/1.1 200") && answer.ends_with("OwnMachine"),
         "{answer}"
     );
+}
+
+/// Shakes hands as a browser does, which trusts one root; returns the certificate that is shown.
+async fn shown(address: &HostPort, name: &str, root: &CertificateDer<'static>) -> Option<Vec<u8>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone()).expect("a root");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("version 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(name.to_owned()).expect("a name");
+    let connector = TlsConnector::from(Arc::new(config));
+    let stream = connector.connect(name, raw(address).await).await.ok()?;
+    let (_, session) = stream.get_ref();
+    Some(session.peer_certificates()?.first()?.to_vec())
+}
+
+#[tokio::test]
+async fn a_client_that_says_a_name_sees_the_certificate_for_browsers() {
+    let authority = Authority::new();
+    let server = Program::start(handle(
+        authority.certify(authority.identity(Role::Webserver), NOW),
+    ))
+    .await;
+    let client = handle(authority.certify(authority.identity(Role::Peer), NOW));
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(vec!["files.example".to_owned()]).expect("a name");
+    let made = params.self_signed(&key).expect("a certificate");
+    let (chain, key_pem) = (made.pem(), key.serialize_pem());
+    let other = rcgen::KeyPair::generate().expect("a key").serialize_pem();
+    assert!(PublicCertificate::read(chain.as_bytes(), other.as_bytes()).is_err());
+    assert!(PublicCertificate::read(b"", key_pem.as_bytes()).is_err());
+    let certificate = PublicCertificate::read(chain.as_bytes(), key_pem.as_bytes()).expect("fits");
+    assert_eq!(certificate.names(), ["files.example"]);
+    // Before, everybody sees the member's, which a browser does not trust.
+    assert_eq!(shown(&server.address, "files.example", made.der()).await, None);
+    server.tls.show_to_browsers(certificate);
+    let seen = shown(&server.address, "files.example", made.der()).await;
+    assert_eq!(seen.as_deref(), Some(&made.der()[..]));
+    let own_name = own(&server.tls).identity.to_string();
+    let seen = shown(&server.address, &own_name, &authority.root()).await;
+    assert!(seen.is_some(), "who asks for the member sees the member's");
+    who(&server.dialled_by(&client, identity_of(&server.tls)))
+        .await
+        .expect("a member sees the member's");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod authority;
 mod ending;
 mod enrolling;
+mod guarding;
 mod handshakes;
 mod membership;
 
@@ -40,17 +41,22 @@ impl Drop for Program {
 
 impl Program {
     async fn start(tls: Tls) -> Self {
-        let tasks = Tasks::new();
-        let (grpc, _health) = Services::new().into_router();
         let who = async |Extension(caller): Extension<Caller>| format!("{caller:?}");
         let endless =
             || async { Body::from_stream(tokio_stream::pending::<Result<Bytes, std::io::Error>>()) };
-        let router: Router = grpc
+        let routes = Router::new()
             .route("/who", routing::get(who))
             .route("/endless", routing::get(endless));
+        let door = Door::with(Bounds::of(2048)).secured(tls.clone());
+        Self::behind(tls, routes, door).await
+    }
+
+    async fn behind(tls: Tls, routes: Router, door: Door) -> Self {
+        let tasks = Tasks::new();
+        let (grpc, _health) = Services::new().into_router();
+        let router = grpc.merge(routes);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound").into();
-        let door = Door::with(Bounds::of(2048)).secured(tls.clone());
         tasks.spawn_detached("accept", serve(listener, router, tasks.clone(), door));
         Self { tls, address, tasks }
     }

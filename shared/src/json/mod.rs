@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::ErrorCode;
+
 pub use names::{
     Described, Hidden, History, ListedName, Located, LocatedFragment, LocatedHolder, Names, Pinned, Removed,
     Renamed, Replicas, Revision, Targeted,
@@ -27,8 +29,8 @@ pub use peers::{
     NetworkPeer, NewId, NodeSecurity, NodeStatus, Ready, RebuiltIndex, Scrubbing, TrackerStatus,
 };
 pub use security::{
-    AuditChain, JoinLines, ListedMember, ListedToken, Members, NewToken, Revoked, RotatedAuthority, Secured,
-    Tokens,
+    AuditChain, AuditLine, JoinLines, ListedMember, ListedToken, Members, NewToken, Revoked,
+    RotatedAuthority, Secured, Tokens,
 };
 pub use transfers::{
     AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent, HeldFile,
@@ -53,12 +55,33 @@ struct ErrorBody {
 }
 
 impl ErrorLine {
+    /// The failure of a program, with the word for its exit code.
+    #[must_use]
+    pub const fn of(code: ErrorCode, message: String) -> Self {
+        Self::new(word(code), message)
+    }
+
     /// An error with its code for scripts and its message for people.
     #[must_use]
     pub const fn new(code: &'static str, message: String) -> Self {
         Self {
             error: ErrorBody { code, message },
         }
+    }
+}
+
+const fn word(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Internal => "internal",
+        ErrorCode::InvalidArgument => "usage",
+        ErrorCode::NotFound => "not_found",
+        ErrorCode::Unauthenticated | ErrorCode::PermissionDenied => "not_allowed",
+        ErrorCode::Conflict | ErrorCode::FailedPrecondition | ErrorCode::Stale => "conflict",
+        ErrorCode::Unavailable | ErrorCode::Unimplemented => "unreachable",
+        ErrorCode::Corrupt => "integrity",
+        ErrorCode::Exhausted => "full",
+        ErrorCode::DeadlineExceeded => "timed_out",
+        ErrorCode::Cancelled => "interrupted",
     }
 }
 

@@ -119,6 +119,8 @@ pub struct NodeStatus {
     pub bytes_received: u64,
     /// Received bytes that were of no use.
     pub bytes_wasted: u64,
+    /// Bytes read from peers to see that they have their copies; not among those received.
+    pub bytes_checked: u64,
     pub active_fetches: u32,
     pub active_uploads: u32,
     #[serde(flatten)]

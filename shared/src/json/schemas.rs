@@ -20,6 +20,14 @@ fn schema<T: JsonSchema>() -> Schema {
 fn the_published_schemas_are_those_of_the_types() {
     let all = [
         ("add", schema::<AddLine>()),
+        ("audit", schema::<AuditLine>()),
+        ("audit-verify", schema::<AuditChain>()),
+        ("ca-rotate", schema::<RotatedAuthority>()),
+        ("init", schema::<Secured>()),
+        ("member-list", schema::<Members>()),
+        ("revoke", schema::<Revoked>()),
+        ("token-create", schema::<NewToken>()),
+        ("token-list", schema::<Tokens>()),
         ("add-plan", schema::<AddPlan>()),
         ("adopt-network", schema::<AdoptedNetwork>()),
         ("drain", schema::<Drained>()),

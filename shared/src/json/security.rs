@@ -1,6 +1,6 @@
 //! Documents about a network's security, which the program `tracker` prints.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
 use crate::security::{Grant, MemberEntry, TokenEntry};
@@ -120,6 +120,36 @@ pub struct Revoked {
 pub struct RotatedAuthority {
     /// SHA-256 of the new key.
     pub authority: String,
+}
+
+/// A line of a tracker's audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AuditLine {
+    /// The time, as in RFC 3339, UTC.
+    pub at: String,
+    /// The time in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// The caller, by its id.
+    pub who: String,
+    /// The address that it called from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The call.
+    pub call: String,
+    /// The name, peer, member or token that it was about.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub object: String,
+    /// `done`, `failed`, `denied` or `unknown`; `held_back` and `lost` count lines that were not written.
+    pub result: String,
+    /// Reason why not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Number of lines that this one stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// SHA-256 of the line before, without its line end, in hexadecimal digits.
+    pub previous: String,
 }
 
 /// Outcome of a look at the audit log's chain.

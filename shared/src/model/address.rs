@@ -170,7 +170,7 @@ mod tests {
             let refused = HostPort::remote(text).expect_err(text);
             assert!(matches!(refused, RemoteAddressError::Undialable(_)), "{refused}");
         }
-        for text in ["", "lab", "lab:0", "lab:70000", ":5"] {
+        for text in ["", "lab", "lab:0", "lab:+5", "lab:70000", ":5"] {
             let refused = HostPort::remote(text).expect_err(text);
             assert!(matches!(refused, RemoteAddressError::Form(_)), "{refused}");
         }

@@ -165,8 +165,13 @@ impl FileMetadata {
             let (start, end) = (hole as u64, (hole >> 64) as u64);
             start..end
         });
+        let bits = u32::from_le_bytes(*mode);
+        let mode = Mode::of(bits);
+        if mode.get() != bits {
+            return Err(FileMetadataError);
+        }
         let attributes = Attributes {
-            mode: Mode::of(u32::from_le_bytes(*mode)),
+            mode,
             modified: modified.ok_or(FileMetadataError)?,
         };
         Self::new(attributes, holes.collect())
@@ -191,6 +196,10 @@ mod tests {
         for end in [0, 5, 15, bytes.len() - 1] {
             assert!(FileMetadata::from_bytes(&bytes[..end]).is_err(), "{end} bytes");
         }
+        // Bits that are not kept were not written.
+        let mut set_id = bytes;
+        set_id[1] |= 0b1000;
+        assert_eq!(FileMetadata::from_bytes(&set_id), Err(FileMetadataError));
         let wrong: [&[(u64, u64)]; 4] = [&[(5, 5)], &[(0, 4), (4, 8)], &[(8, 9), (0, 1)], &[(9, 2)]];
         for holes in wrong {
             let holes = holes.iter().map(|&(start, end)| start..end).collect();

@@ -79,10 +79,11 @@ impl FromStr for HostPort {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = || HostPortError(text.chars().take(80).collect());
         let (host, port) = text.rsplit_once(':').ok_or_else(error)?;
+        let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
         let port = port
             .parse::<u16>()
             .ok()
-            .filter(|port| *port != 0)
+            .filter(|port| *port != 0 && is_number)
             .ok_or_else(error)?;
         let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             Some(v6) => v6.parse::<std::net::Ipv6Addr>().map_err(|_| error())?.to_string(),

@@ -2,7 +2,7 @@
 //!
 //! The filter of the log can change while the program runs; its format cannot.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::OnceLock;
 
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -49,7 +49,10 @@ pub fn init(filter: &LogFilter, format: LogFormat) {
     };
     let (filter, handle) = reload::Layer::new(filter.filter());
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(move || Line {
+        out: io::stderr(),
+        clears: is_terminal,
+    });
     let started = if is_text {
         let colour = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         registry
@@ -69,10 +72,53 @@ pub fn init(filter: &LogFilter, format: LogFormat) {
     }
 }
 
+/// Beginning of a line at a terminal: a bar that is being drawn there has no end of line, and is drawn anew
+/// below.
+const CLEAR: &[u8] = b"\r\x1b[2K";
+
+/// Writes one line of the log, as a whole.
+struct Line<W> {
+    out: W,
+    clears: bool,
+}
+
+impl<W: Write> Write for Line<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match std::mem::take(&mut self.clears) {
+            true => self.out.write_all(&[CLEAR, line].concat())?,
+            false => self.out.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// Changes the filter from now on. Does nothing when logging was not started by [`init`].
 pub fn change(filter: &LogFilter) {
     if let Some(handle) = HANDLE.get() {
         // Fails only when the subscriber is gone, which never happens.
         drop(handle.reload(filter.filter()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_at_a_terminal_takes_the_place_of_a_bar() {
+        for (clears, expected) in [(true, "\r\x1b[2Kone two\n"), (false, "one two\n")] {
+            let mut line = Line {
+                out: Vec::new(),
+                clears,
+            };
+            for part in ["one", " two\n"] {
+                line.write_all(part.as_bytes()).expect("writes");
+            }
+            assert_eq!(String::from_utf8(line.out).expect("text"), expected);
+        }
     }
 }

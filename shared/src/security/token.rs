@@ -73,7 +73,10 @@ impl FromStr for ApiToken {
         let bytes = bytes.and_then(|secret| BASE64.decode(secret.as_bytes()).ok());
         let secret = bytes.and_then(|bytes| Secret::from_slice(&bytes));
         let secret = secret.ok_or(ApiTokenError::Damaged)?;
-        Ok(Self { id, secret })
+        let token = Self { id, secret };
+        // One text for one token: who looks for a leaked one looks for nothing else.
+        let is_canonical = token.to_string() == text;
+        is_canonical.then_some(token).ok_or(ApiTokenError::Damaged)
     }
 }
 
@@ -108,6 +111,7 @@ mod tests {
             (text[..LENGTH - 1].to_owned(), ApiTokenError::CutOff),
             (format!("{text}a"), ApiTokenError::Damaged),
             (text.replace("ab", "xy"), ApiTokenError::Damaged),
+            (text.replace("ab", "AB"), ApiTokenError::Damaged),
             (format!("{}!", &text[..LENGTH - 1]), ApiTokenError::Damaged),
             (
                 text.replace(&format!("_{secret}"), &format!("{secret}_")),

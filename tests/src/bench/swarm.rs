@@ -30,18 +30,26 @@ pub fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
 /// A tool, and how it distributes a file.
 type Contestant = (&'static str, fn(&Scenario) -> Result<Distribution>);
 
-/// Runs each scenario `runs` times, every time on a new network with new nodes; with libtorrent in turns, if
-/// that is wanted.
+/// Runs each scenario `runs` times, every time on a new network with new nodes; in turns with ours in a
+/// secured network and with libtorrent, if that is wanted.
 ///
 /// A scenario that fails is reported and does not keep the others from running.
 ///
 /// # Errors
 /// When the user interrupts it.
 #[expect(clippy::print_stdout, reason = "it talks to the person who started it")]
-pub fn run(scenarios: &[Scenario], runs: u32, with_libtorrent: bool) -> Result<(Table, Value)> {
+pub fn run(
+    scenarios: &[Scenario],
+    runs: u32,
+    with_tls: bool,
+    with_libtorrent: bool,
+) -> Result<(Table, Value)> {
     let mut table = Table::new(&COLUMNS);
     let mut results = Vec::new();
     let mut contestants: Vec<Contestant> = vec![("enjambre", ours)];
+    if with_tls {
+        contestants.push(("enjambre, TLS", ours_by_tls));
+    }
     if with_libtorrent && torrent::is_installed() {
         contestants.push(("libtorrent", libtorrent::distribute));
     } else if with_libtorrent {
@@ -82,7 +90,7 @@ pub fn run(scenarios: &[Scenario], runs: u32, with_libtorrent: bool) -> Result<(
     Ok((table, Value::Array(results)))
 }
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "scenario",
     "tool",
     "last s",
@@ -96,6 +104,7 @@ const COLUMNS: [&str; 13] = [
     "on its wire",
     "wasted",
     "on receivers' wires",
+    "checks",
 ];
 
 /// Results of a tool in a scenario.
@@ -106,7 +115,12 @@ struct Record {
 }
 
 fn ours(scenario: &Scenario) -> Result<Distribution> {
-    let mut lab = Lab::start(scenario).context("start the lab")?;
+    let mut lab = Lab::start(scenario, false).context("start the lab")?;
+    lab.distribute(scenario)
+}
+
+fn ours_by_tls(scenario: &Scenario) -> Result<Distribution> {
+    let mut lab = Lab::start(scenario, true).context("start the secured lab")?;
     lab.distribute(scenario)
 }
 
@@ -131,6 +145,8 @@ struct Figures {
     copies_wire: f64,
     waste: f64,
     received_wire: f64,
+    /// Bytes of checks, of those that receivers received.
+    checks: f64,
 }
 
 impl Figures {
@@ -161,6 +177,7 @@ impl Figures {
             copies_wire: copies(distribution.source_wire),
             waste: copies(sum(|receipt| receipt.received)) / each - 1.0,
             received_wire: copies(sum(|receipt| receipt.wire.received)) / each,
+            checks: distribution.checked as f64 / sum(|receipt| receipt.received).max(1) as f64,
         }
     }
 }
@@ -201,6 +218,8 @@ fn row(tool: &str, scenario: &Scenario, done: &[Distribution], failures: usize) 
         show(of(|figures| figures.copies_wire)),
         of(|figures| figures.waste).map_or_else(|| "–".to_owned(), |waste| format!("{:.1} %", waste * 100.0)),
         show(of(|figures| figures.received_wire)),
+        of(|figures| figures.checks)
+            .map_or_else(|| "–".to_owned(), |checks| format!("{:.3} %", checks * 100.0)),
     ]
 }
 
@@ -226,6 +245,7 @@ fn as_json(scenario: &Scenario, distribution: &Distribution) -> Value {
         "source_wire_bytes": distribution.source_wire,
         "source_copies": figures.copies,
         "wasted": figures.waste,
+        "checked_bytes": distribution.checked,
         "receivers": distribution.receipts.iter().map(receipt).collect::<Vec<_>>(),
     })
 }
@@ -258,6 +278,7 @@ mod tests {
             bound: Duration::from_secs(10),
             source_sent: all[0].length * 2,
             source_wire: 0,
+            checked: all[0].length / 128,
         };
         let figures = Figures::of(&all[0], &distribution);
         let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
@@ -267,5 +288,9 @@ mod tests {
             "{figures:?}"
         );
         assert!(close(figures.waste, 0.0), "{figures:?}");
+        assert!(
+            close(figures.checks, 1.0 / 256.0),
+            "of what both received: {figures:?}"
+        );
     }
 }

@@ -37,11 +37,17 @@ enum Benchmark {
         /// Number of turns of each tool
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
+        /// Let ours take turns with itself in a secured network
+        #[arg(long)]
+        tls: bool,
     },
     /// One file to many hosts with shaped links; needs root, Linux and iproute2
     Swarm {
         /// 16x50, 16x25, mixed, 32x20, arrivals, slow, source-killed; all when none is named
         scenarios: Vec<String>,
+        /// Let ours take turns with itself in a secured network
+        #[arg(long)]
+        tls: bool,
         /// Let libtorrent take turns with ours
         #[arg(long)]
         libtorrent: bool,
@@ -151,14 +157,15 @@ fn main() -> ExitCode {
 fn run(benchmark: Benchmark) -> Result<()> {
     binaries::build();
     match benchmark {
-        Benchmark::Pair { size, runs } => show("pair", pair::run(size.get(), runs)?),
+        Benchmark::Pair { size, runs, tls } => show("pair", pair::run(size.get(), runs, tls)?),
         Benchmark::Swarm {
             scenarios,
+            tls,
             libtorrent,
             runs,
         } => show(
             "swarm",
-            swarm::run(&swarm::scenarios(&scenarios)?, runs, libtorrent)?,
+            swarm::run(&swarm::scenarios(&scenarios)?, runs, tls, libtorrent)?,
         ),
         Benchmark::Add { size, runs } => show("add", add::run(size.get(), runs)?),
         Benchmark::Tree { files, runs } => show("tree", tree::run(files, runs)?),

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use harness::bench::report::save;
 use harness::chaos::kills::Victim;
 use harness::chaos::{self, Fault, Plan, Report, flips, kills, wipes};
-use harness::{Stopwatch, liar, strangers, until_interrupted};
+use harness::{Stopwatch, liar, security, strangers, until_interrupted};
 
 /// Length of a stranger's siege.
 const SIEGE: Duration = Duration::from_secs(6);
@@ -43,6 +43,10 @@ struct Arguments {
     /// change-network, liar, flip, rot, wipe, yesterday, restore [default: all]
     #[arg(long, value_delimiter = ',')]
     nemesis: Vec<Fault>,
+    /// Secure the network first: programs join with the lines that `tracker init` prints. Members that lie
+    /// and changes of the network are left out
+    #[arg(long)]
+    secured: bool,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -135,6 +139,7 @@ fn run(arguments: Arguments) -> Result<Report> {
                 length: Duration::from_secs(arguments.seconds.unwrap_or(minutes * 60)),
                 seed: arguments.seed,
                 peers: arguments.peers.into(),
+                secured: arguments.secured || security::is_wanted(),
                 faults: if all {
                     Fault::ALL.into()
                 } else {

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use super::locked;
 use crate::cluster::QUICK_TIMING;
 use crate::lab::{Link, Network, Place};
+use crate::security::{self, Entry, Security};
 use crate::{Outcome, Program, binaries, eventually};
 
 /// Longest wait for an answer to a command, so that a stopped node delays nothing for ever.
@@ -63,6 +64,7 @@ pub struct Fleet {
     small_disk: Option<SmallDisk>,
     directory: Option<TempDir>,
     command_limit: &'static str,
+    security: Option<Security>,
 }
 
 /// A name that the network lists.
@@ -98,7 +100,7 @@ impl Fleet {
     /// # Errors
     /// When a program does not start.
     pub fn start(peers: usize) -> Result<Self> {
-        Self::start_in(peers, None, false)
+        Self::start_in(peers, None, false, security::is_wanted())
     }
 
     /// A network in which as many peers, and one more, can be cut off.
@@ -109,11 +111,16 @@ impl Fleet {
         Network::up(&vec![LINK; peers + 1])
     }
 
-    /// Starts it in a network, and with a small disk for one peer if that can be.
+    /// Starts it in a network, with a small disk for one peer if that can be, and secured or not.
     ///
     /// # Errors
     /// When a program does not start.
-    pub(super) fn start_in(peers: usize, network: Option<Network>, with_small_disk: bool) -> Result<Self> {
+    pub(super) fn start_in(
+        peers: usize,
+        network: Option<Network>,
+        with_small_disk: bool,
+        is_secured: bool,
+    ) -> Result<Self> {
         binaries::build();
         let directory = tempfile::Builder::new()
             .prefix("enjambre-chaos-")
@@ -129,15 +136,20 @@ impl Fleet {
         std::fs::write(&config, [QUICK_TIMING, SOON].concat())
             .context("write the tracker's configuration")?;
         let switch = network.as_ref().map(Network::switch);
-        let arguments = vec![
-            "--data-dir".into(),
-            root.join("tracker").into(),
-            "--config".into(),
-            config.into(),
-        ];
-        let tracker = launch("tracker", arguments, root, switch.as_ref())?;
-        let arguments = vec!["--tracker".into(), tracker.address().into()];
-        let webserver = launch("webserver", arguments, root, switch.as_ref())?;
+        let data_dir = root.join("tracker");
+        let security = is_secured.then(|| Security::init(&data_dir)).transpose()?;
+        let entry = Entry {
+            arguments: vec![
+                "--data-dir".into(),
+                data_dir.into(),
+                "--config".into(),
+                config.into(),
+            ],
+            environment: Vec::new(),
+        };
+        let tracker = launch("tracker", entry, root, switch.as_ref())?;
+        let entry = Entry::of_webserver(security.as_ref(), tracker.address(), root.join("webserver"));
+        let webserver = launch("webserver", entry, root, switch.as_ref())?;
         let fleet = Self {
             hosts: RwLock::default(),
             tracker: Mutex::new(tracker),
@@ -146,6 +158,7 @@ impl Fleet {
             small_disk,
             directory: Some(directory),
             command_limit: COMMAND_LIMIT,
+            security,
         };
         for _ in 0..peers {
             fleet.add_host(&[])?;
@@ -196,11 +209,16 @@ impl Fleet {
         let data_dir = self.path(&format!("peer-{number}"));
         let place = self.network.as_ref().map(|network| network.host(number));
         let mut arguments = vec!["serve".into(), "--data-dir".into(), data_dir.clone().into()];
-        arguments.extend(["--webserver".into(), locked(&self.webserver).address().into()]);
+        let entry = Entry::of_peer(self.security.as_ref(), locked(&self.webserver).address());
+        arguments.extend(entry.arguments);
         arguments.extend(flags.iter().map(Into::into));
         let log = self.path(&format!("peer-{number}.log"));
         let (host, prefix) = whereabouts(place.as_ref());
-        let program = Program::start_at("peer", arguments, &log, &host, prefix)?;
+        let entry = Entry {
+            arguments,
+            environment: entry.environment,
+        };
+        let program = Program::start_by("peer", entry, &log, &host, prefix)?;
         let host = Arc::new(Host {
             number,
             data_dir,
@@ -489,14 +507,9 @@ fn whereabouts(place: Option<&Place>) -> (String, Vec<OsString>) {
     )
 }
 
-fn launch(
-    name: &'static str,
-    arguments: Vec<OsString>,
-    root: &Path,
-    place: Option<&Place>,
-) -> Result<Program> {
+fn launch(name: &'static str, entry: Entry, root: &Path, place: Option<&Place>) -> Result<Program> {
     let (host, prefix) = whereabouts(place);
-    Program::start_at(name, arguments, &root.join(format!("{name}.log")), &host, prefix)
+    Program::start_by(name, entry, &root.join(format!("{name}.log")), &host, prefix)
 }
 
 /// More than a peer's share of the published bytes, so that the disk is full only when the test fills it.

@@ -55,13 +55,22 @@ fn prepare(plan: &Plan) -> Result<(ChaosRun, BTreeSet<Fault>)> {
         Ok(network) => (network, None),
         Err(obstacle) => (None, Some(obstacle)),
     };
-    let fleet = Fleet::start_in(plan.peers, network, plan.faults.contains(&Fault::Fill))?;
+    let fleet = Fleet::start_in(
+        plan.peers,
+        network,
+        plan.faults.contains(&Fault::Fill),
+        plan.secured,
+    )?;
     let no_disk = (!fleet.has_small_disk()).then(|| "this process may not mount a small disk".to_owned());
     let chaos = ChaosRun::new(fleet)?;
+    let stranger = plan
+        .secured
+        .then(|| "the network is secured, and it would be no member".to_owned());
     let mut faults = plan.faults.clone();
     for fault in &plan.faults {
         let reason = match fault {
             Fault::Fill => &no_disk,
+            Fault::Liar | Fault::ChangeNetwork if stranger.is_some() => &stranger,
             _ if fault.needs_network() => &obstacle,
             _ => &None,
         };

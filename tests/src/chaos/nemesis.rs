@@ -195,6 +195,8 @@ pub struct Plan {
     pub peers: usize,
     /// The kinds of faults.
     pub faults: BTreeSet<Fault>,
+    /// Whether the network is secured first.
+    pub secured: bool,
 }
 
 impl ChaosRun {

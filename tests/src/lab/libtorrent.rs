@@ -114,6 +114,7 @@ pub fn distribute(scenario: &Scenario) -> Result<Distribution> {
         bound: bound::of_all(scenario.length, scenario.source(), scenario.receivers()),
         source_sent: seeder.transferred()?.0,
         source_wire: after[0].since(before[0]).sent,
+        checked: 0,
     })
 }
 

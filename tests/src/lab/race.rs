@@ -115,6 +115,8 @@ pub struct Distribution {
     pub source_sent: u64,
     /// Bytes that left the source's interface, headers included.
     pub source_wire: u64,
+    /// Bytes that all peers have read of each other to see that their copies are there.
+    pub checked: u64,
 }
 
 /// Result of one receiver.

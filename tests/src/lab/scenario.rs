@@ -48,6 +48,8 @@ pub struct Scenario {
     pub arrivals: Vec<Duration>,
     /// Whether the source is killed once it has sent as many bytes as the file has.
     pub kills_source: bool,
+    /// Whether every host is to keep the file: the tracker orders copies too, and has each of them checked.
+    pub is_kept: bool,
 }
 
 impl Scenario {
@@ -62,6 +64,7 @@ impl Scenario {
             length,
             arrivals: vec![Duration::ZERO; hosts - 1],
             kills_source: false,
+            is_kept: false,
         };
         let mut mixed = equal(
             "mixed",
@@ -104,6 +107,8 @@ impl Scenario {
             64 * MIB,
         );
         killed.kills_source = true;
+        let mut kept = equal("kept", "as 16x50, all keep the file", 16, fifty, 64 * MIB);
+        kept.is_kept = true;
         vec![
             equal("16x50", "16 hosts at 50 Mbit/s, 64 MiB", 16, fifty, 64 * MIB),
             // The lab's own work (every packet crosses two queues and a bridge) keeps the processors busy all
@@ -127,6 +132,7 @@ impl Scenario {
             arrivals,
             slow,
             killed,
+            kept,
         ]
     }
 

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::network::{Network, Place};
 use super::race::{Distribution, Race, Receipt};
 use super::{Scenario, bound};
+use crate::security::{Entry, Security};
 use crate::{Outcome, Program, binaries, content, eventually, is_interrupted};
 
 /// The name that the file is published under.
@@ -41,43 +42,41 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Makes the network and starts the programs on it.
+    /// Makes the network and starts the programs on it, which secure their connections or do not.
     ///
     /// # Errors
     /// When the machine allows no lab, or a program does not start.
-    pub fn start(scenario: &Scenario) -> Result<Self> {
+    pub fn start(scenario: &Scenario, is_secured: bool) -> Result<Self> {
         binaries::build();
         let directory = directory_for(scenario)?;
         let network = Network::up(&scenario.links)?;
-        let start = |program, name: &str, place: &Place, entry: [&str; 2]| {
-            let data_dir = directory.path().join(name);
-            let mut arguments: Vec<_> = match program {
-                "webserver" => Vec::new(),
-                "peer" => vec!["serve".into(), "--data-dir".into(), data_dir.into()],
-                _ => vec!["--data-dir".into(), data_dir.into()],
-            };
-            arguments.extend(entry.into_iter().filter(|word| !word.is_empty()).map(Into::into));
+        let start = |program, name: &str, place: &Place, mut entry: Entry| {
             let log = directory.path().join(format!("{name}.log"));
-            Program::start_at(program, arguments, &log, place.address(), place.prefix())
+            if program == "peer" {
+                let data_dir = directory.path().join(name).into();
+                entry
+                    .arguments
+                    .splice(..0, ["serve".into(), "--data-dir".into(), data_dir]);
+            }
+            Program::start_by(program, entry, &log, place.address(), place.prefix())
         };
         let switch = network.switch();
-        let tracker = start("tracker", "tracker", &switch, ["", ""])?;
-        let webserver = start(
-            "webserver",
-            "webserver",
-            &switch,
-            ["--tracker", tracker.address()],
-        )?;
+        let data_dir = directory.path().join("tracker");
+        let security = is_secured.then(|| Security::init(&data_dir)).transpose()?;
+        let entry = Entry {
+            arguments: vec!["--data-dir".into(), data_dir.into()],
+            environment: Vec::new(),
+        };
+        let tracker = start("tracker", "tracker", &switch, entry)?;
+        let data_dir = directory.path().join("webserver");
+        let entry = Entry::of_webserver(security.as_ref(), tracker.address(), data_dir);
+        let webserver = start("webserver", "webserver", &switch, entry)?;
         let mut peers = Vec::new();
         for number in 0..network.host_count() {
             ensure!(!is_interrupted(), "interrupted");
             let (name, place) = (peer_name(number), network.host(number));
-            peers.push(start(
-                "peer",
-                &name,
-                &place,
-                ["--webserver", webserver.address()],
-            )?);
+            let entry = Entry::of_peer(security.as_ref(), webserver.address());
+            peers.push(start("peer", &name, &place, entry)?);
         }
         let lab = Self {
             peers,
@@ -105,12 +104,13 @@ impl Lab {
         content::write(&file, scenario.length, scenario.length ^ 0x1ab)?;
         let digest = content::sha256(&file)?;
         let path = file.to_str().context("the file's path is not text")?;
-        // One replica: the tracker orders no copy, so nothing moves before a request.
-        succeeded(self.run(
-            0,
-            &["add", path, "--name", NAME, "--replicas", "1", "--wait", "60s"],
-        )?)?;
+        // With one replica the tracker orders no copy, so nothing moves before a request.
+        let replicas = if scenario.is_kept { scenario.links.len() } else { 1 }.to_string();
         let before = self.network.wires()?;
+        succeeded(self.run(0, &["add", path, "--name", NAME, "--replicas", &replicas])?)?;
+        if !scenario.is_kept {
+            self.wait_until_all_proved(1)?;
+        }
 
         let mut race = Race::new(&scenario.arrivals);
         let killed = self.watch(scenario, &mut race)?;
@@ -133,6 +133,9 @@ impl Lab {
                 wire: after[number].since(before[number]),
             });
         }
+        if scenario.is_kept {
+            self.wait_until_all_proved(scenario.links.len())?;
+        }
         let source_sent = match killed {
             Some(sent) => sent,
             None => self.counter(0, "bytes_sent")?,
@@ -143,6 +146,7 @@ impl Lab {
             bound: bound::of_all(scenario.length, scenario.source(), scenario.receivers()),
             source_sent,
             source_wire: after[0].since(before[0]).sent,
+            checked: self.checked(usize::from(killed.is_some()))?,
         })
     }
 
@@ -201,6 +205,31 @@ impl Lab {
             peers.iter().filter(|peer| peer["state"] == "live").count()
         };
         eventually("live peers", START_LIMIT, live, |live| *live == self.peers.len()).map(drop)
+    }
+
+    /// Waits until others have had verified bytes from each of so many keepers.
+    fn wait_until_all_proved(&self, keepers: usize) -> Result<()> {
+        let proved = || {
+            let outcome = self.run(0, &["locate", NAME, "--json"]).ok();
+            let located = outcome
+                .filter(|outcome| outcome.code == 0)
+                .map(|outcome| outcome.json());
+            let peers = located
+                .and_then(|located| located["peers"].as_array().cloned())
+                .unwrap_or_default();
+            peers
+                .iter()
+                .filter(|peer| peer["keeps"] == true && !peer["proved_at_ms"].is_null())
+                .count()
+        };
+        eventually("proved copies", START_LIMIT, proved, |proved| *proved == keepers).map(drop)
+    }
+
+    /// Returns the bytes that the peers from `first` on have read to see that others have their copies.
+    fn checked(&self, first: usize) -> Result<u64> {
+        (first..self.peers.len())
+            .map(|number| self.counter(number, "bytes_checked"))
+            .sum()
     }
 
     fn counter(&self, number: usize, name: &str) -> Result<u64> {

@@ -1,7 +1,8 @@
-//! Limit of denials: a flood of them must not fill the disk, nor push older lines out of the log.
+//! Limit of calls that were denied or failed: a flood of them must not fill the disk, nor push older lines out
+//! of the log.
 //!
-//! Each caller has so many lines a minute, and so have all together. Denials beyond are counted, and the count
-//! is written once the minute is over.
+//! Each caller has so many lines a minute, and so have all together. Those beyond are counted, and the count is
+//! written once the minute is over.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,83 +1,51 @@
 //! A line of the log.
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+pub use shared::json::AuditLine as Line;
 use shared::model::Timestamp;
 
-use super::{Entry, Outcome};
+use super::Entry;
 
 /// Longest object and reason that are written: the longest name, and more than any reason.
 const MAX_TEXT: usize = 1024;
 
-/// See the [module](self).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// The time, as in RFC 3339, UTC.
-    pub at: String,
-    /// The time in milliseconds since the Unix epoch.
-    pub at_ms: u64,
-    /// The caller, by its id.
-    pub who: String,
-    /// The address that it called from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// The call.
-    pub call: String,
-    /// The name, peer, member or token that it was about.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub object: String,
-    /// `done`, `failed`, `denied` or `unknown`; `held_back` and `lost` count lines that were not written.
-    pub result: String,
-    /// Reason why not.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// Number of lines that this one stands for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<u64>,
-    /// SHA-256 of the line before, without its line end, in hexadecimal digits.
-    pub previous: String,
+pub(super) fn of(at: Timestamp, entry: Entry) -> Line {
+    Line {
+        from: entry.from.map(|from| from.to_string()),
+        object: cut(entry.object),
+        reason: cut(entry.reason),
+        ..bare(at, entry.who, cut(entry.call), entry.outcome.as_str())
+    }
 }
 
-impl Line {
-    pub(super) fn of(at: Timestamp, entry: Entry) -> Self {
-        Self {
-            from: entry.from.map(|from| from.to_string()),
-            object: cut(entry.object),
-            reason: cut(entry.reason),
-            ..Self::bare(at, entry.who, cut(entry.call), entry.outcome.as_str())
-        }
+/// Makes the line that counts calls of a caller that were denied or failed, and were not written.
+pub(super) fn held_back(at: Timestamp, who: String, count: u64) -> Line {
+    Line {
+        count: Some(count),
+        ..bare(at, who, String::new(), "held_back")
     }
+}
 
-    /// Makes the line that counts denials of a caller which were not written.
-    pub(super) fn held_back(at: Timestamp, who: String, count: u64) -> Self {
-        Self {
-            count: Some(count),
-            reason: Outcome::Denied.as_str().to_owned(),
-            ..Self::bare(at, who, String::new(), "held_back")
-        }
+/// Makes the line that counts lines for which the queue had no room.
+pub(super) fn lost(at: Timestamp, count: u64) -> Line {
+    Line {
+        count: Some(count),
+        ..bare(at, "tracker".to_owned(), String::new(), "lost")
     }
+}
 
-    /// Makes the line that counts lines for which the queue had no room.
-    pub(super) fn lost(at: Timestamp, count: u64) -> Self {
-        Self {
-            count: Some(count),
-            ..Self::bare(at, "tracker".to_owned(), String::new(), "lost")
-        }
-    }
-
-    fn bare(at: Timestamp, who: String, call: String, result: &str) -> Self {
-        Self {
-            at: rfc3339(at),
-            at_ms: at.as_millis(),
-            who,
-            from: None,
-            call,
-            object: String::new(),
-            result: result.to_owned(),
-            reason: String::new(),
-            count: None,
-            previous: String::new(),
-        }
+fn bare(at: Timestamp, who: String, call: String, result: &str) -> Line {
+    Line {
+        at: rfc3339(at),
+        at_ms: at.as_millis(),
+        who,
+        from: None,
+        call,
+        object: String::new(),
+        result: result.to_owned(),
+        reason: String::new(),
+        count: None,
+        previous: String::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each line has the SHA-256 of the line before it, so that nobody changes or removes one in the middle
 //! unnoticed; the chain goes on over files. A thread of its own writes, fed by a bounded queue, so that no
 //! request waits for the disk. Lines that find no room in the queue are counted, and the count is written.
-//! Denials are written as often as [`limit`] allows to each caller. No secret is ever passed to this module:
+//! Calls that were denied or failed are written as often as [`limit`] allows to each caller. No secret is ever passed to this module:
 //! callers are named by ids.
 //!
 //! The log's end can be cut off without a trace: whoever needs more sends the lines to another machine.
@@ -76,6 +76,8 @@ pub struct Entry {
     pub outcome: Outcome,
     /// Reason why not.
     pub reason: String,
+    /// Whether the caller may make the log long only within its limit: of all that has changed nothing.
+    pub is_limited: bool,
 }
 
 /// Handle on the log; cheap to clone. The writer ends with the last one.
@@ -150,14 +152,14 @@ impl AuditLog {
     /// Writes something down, soon.
     pub fn note(&self, entry: Entry) {
         let now = self.0.clock.now();
-        if entry.outcome == Outcome::Denied {
+        if entry.is_limited {
             let mut denials = self.0.denials.lock().unwrap_or_else(PoisonError::into_inner);
             if !denials.admit(now, &entry.who, entry.from) {
                 return;
             }
         }
         let queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = Line::of(now, entry);
+        let line = line::of(now, entry);
         let is_taken = queue.as_ref().is_some_and(|queue| queue.try_send(line).is_ok());
         if !is_taken {
             self.0.lost.fetch_add(1, Ordering::Relaxed);
@@ -220,8 +222,8 @@ impl Writer {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         let held_back = denials
             .into_iter()
-            .map(|(who, count)| Line::held_back(now, who, count));
-        let lost = (lost > 0).then(|| Line::lost(now, lost));
+            .map(|(who, count)| line::held_back(now, who, count));
+        let lost = (lost > 0).then(|| line::lost(now, lost));
         let lines: Vec<_> = held_back.chain(lost).collect();
         let has_any = !lines.is_empty();
         lines.into_iter().for_each(|line| self.write(line));
@@ -240,3 +242,6 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

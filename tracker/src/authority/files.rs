@@ -22,6 +22,9 @@ const KEY: &str = "authority.key";
 /// Its certificates.
 const CERTIFICATES: &str = "authority.pem";
 
+/// Looks at files that change meanwhile.
+const MAX_LOOKS: u32 = 5;
+
 /// The tracker's own identity, key and names.
 const OWN: &str = "tracker.key";
 
@@ -89,6 +92,35 @@ pub fn exists(data_dir: &Path) -> bool {
 pub fn trust(data_dir: &Path) -> Result<(ClusterId, Roots), AuthorityError> {
     let roots = read_lineage(data_dir)?.all_roots();
     Ok((read_own(data_dir)?.identity.cluster, roots))
+}
+
+/// Copies the authority of a data directory, if it has one, into another directory. A tracker may be running.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn back_up(data_dir: &Path, target: &Path) -> Result<(), AuthorityError> {
+    if !exists(data_dir) {
+        return Ok(());
+    }
+    let files = [CERTIFICATES, OWN, KEY];
+    let look = || files.map(|name| read(&data_dir.join(name)));
+    let mut texts = look();
+    // The key may be replaced meanwhile: then the files are read again, until they fit together.
+    for _ in 0..MAX_LOOKS {
+        let again = look();
+        let is_same = texts
+            .iter()
+            .zip(&again)
+            .all(|pair| matches!(pair, (Ok(one), Ok(other)) if one == other));
+        texts = again;
+        if is_same {
+            break;
+        }
+    }
+    for (name, text) in files.iter().zip(texts) {
+        write(&target.join(name), &text?)?;
+    }
+    read_key(target, read_lineage(target)?.root()).map(drop)
 }
 
 fn failed(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> AuthorityError {

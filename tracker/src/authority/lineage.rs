@@ -14,7 +14,7 @@ use shared::model::Timestamp;
 use super::BACKDATED;
 
 /// Generations that are kept: a chain has at most 8 certificates.
-const MAX_GENERATIONS: usize = 7;
+pub(super) const MAX_GENERATIONS: usize = 7;
 
 /// See the [module](self). There is always a newest generation.
 #[derive(Clone, Debug)]

@@ -28,7 +28,7 @@ use shared::{Coded, ErrorCode};
 use files::Own;
 use lineage::Lineage;
 
-pub use files::{exists, trust};
+pub use files::{back_up, exists, trust};
 
 /// Life of a member's certificate.
 const LEAF: Duration = Duration::from_hours(24 * 30);
@@ -227,6 +227,12 @@ impl Authority {
         self.own.identity.id
     }
 
+    /// Names and addresses by which browsers know the tracker.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.own.names
+    }
+
     /// The hash of the tracker's own key.
     #[must_use]
     pub fn own_key(&self) -> KeyHash {
@@ -360,3 +366,6 @@ fn root_params(cluster: ClusterId, key: &KeyPair, now: Timestamp) -> Certificate
     Life::from(now, ROOT).put_into(&mut params);
     params
 }
+
+#[cfg(test)]
+mod tests;

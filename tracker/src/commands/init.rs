@@ -16,9 +16,16 @@ use crate::config::Config;
 use crate::journal::{Journal as _, SqliteJournal};
 use crate::state::{Fact, Record, SecurityFact, State};
 use crate::timing::Timing;
+use crate::whereabouts;
 
 /// Life of a join line, unless somebody says another.
 pub(super) const LINE: Duration = Duration::from_hours(1);
+
+/// Advice when the lines are of no use elsewhere.
+const HERE: &str = "
+
+These lines have an address of this machine only. For others, say with --address where they reach the tracker:
+`tracker token create --join peer --address HOST:PORT`.";
 
 pub(super) async fn secure(
     config: Config,
@@ -26,13 +33,25 @@ pub(super) async fn secure(
     addresses: Vec<HostPort>,
     json: bool,
 ) -> Result<String, CommandError> {
+    let has_addresses = !addresses.is_empty();
     let servers = servers(addresses, &config)?;
+    let is_here = servers.iter().all(HostPort::is_loopback);
     let done = tokio::task::spawn_blocking(move || {
         let secured = begin(&config.data_dir, &servers, names, &Clock::system())?;
+        if has_addresses {
+            let noted = whereabouts::note_joins(&config.data_dir, &servers);
+            noted.map_err(|source| CommandError::Io {
+                act: "write into",
+                path: config.data_dir.clone(),
+                source,
+            })?;
+        }
         Ok::<_, CommandError>((secured, config))
     });
     let (secured, config) = done.await.map_err(|_| CommandError::Failed)??;
-    Ok(told(json, &secured, |secured| text(secured, &config.data_dir)))
+    Ok(told(json, &secured, |secured| {
+        text(secured, &config.data_dir) + if is_here { HERE } else { "" }
+    }))
 }
 
 fn fact(at: Timestamp, fact: SecurityFact) -> Record {

@@ -13,7 +13,9 @@ use std::path::PathBuf;
 
 use proto::RemoteError;
 use serde::Serialize;
-use shared::json::{ListedMember, ListedToken, Members, NewToken, Revoked, RotatedAuthority, Tokens};
+use shared::json::{
+    ErrorLine, ListedMember, ListedToken, Members, NewToken, Revoked, RotatedAuthority, Tokens,
+};
 use shared::model::HostPort;
 use shared::security::{ApiTokenError, Grant, JoinLine, JoinLineError};
 use shared::{Coded, ErrorCode};
@@ -22,6 +24,7 @@ use crate::authority::AuthorityError;
 use crate::config::{CaCommand, Config, MemberCommand, SecureCommand, TokenCommand, TokenWish};
 use crate::journal::JournalError;
 use crate::state::Rejection;
+use crate::whereabouts;
 use office::{Made, Office};
 
 /// Reasons for which such a command fails.
@@ -53,6 +56,9 @@ pub enum CommandError {
         /// The complaint.
         source: ApiTokenError,
     },
+    /// The member is the tracker itself.
+    #[error("this is the tracker itself; nobody could join without it")]
+    Itself,
     /// There is no address for a join line.
     #[error("other machines cannot dial {0}; say with --address HOST:PORT where they reach the tracker")]
     NoAddress(String),
@@ -84,7 +90,7 @@ impl Coded for CommandError {
             Self::Authority(error) => error.code(),
             Self::Remote(error) => error.code(),
             Self::Rejected(error) => error.code(),
-            Self::Unsecured(_) => ErrorCode::FailedPrecondition,
+            Self::Unsecured(_) | Self::Itself => ErrorCode::FailedPrecondition,
             Self::NoToken(_) => ErrorCode::Unauthenticated,
             Self::Token { .. } | Self::NoAddress(_) | Self::Line(_) => ErrorCode::InvalidArgument,
             Self::Io { source, .. } => shared::refusal::of_place(source),
@@ -147,6 +153,13 @@ pub async fn perform(command: SecureCommand, config: &Config) -> Result<String, 
     }
 }
 
+/// Returns the failure of a command as a document.
+#[must_use]
+pub fn failure(error: &CommandError) -> String {
+    let line = ErrorLine::of(error.code(), error.to_string());
+    told(true, &line, |_| String::new())
+}
+
 async fn create(wish: TokenWish, config: &Config) -> Result<String, CommandError> {
     let json = wish.json;
     let (grant, life, servers) = match wish.join {
@@ -185,8 +198,10 @@ async fn create(wish: TokenWish, config: &Config) -> Result<String, CommandError
     }))
 }
 
-/// Returns the addresses for join lines: those that were given, or that of the settings.
+/// Returns the addresses for join lines: those that were given, now or to `init`, or that of the settings.
 fn servers(given: Vec<HostPort>, config: &Config) -> Result<Vec<HostPort>, CommandError> {
+    let noted = || whereabouts::joins(&config.data_dir);
+    let given = if given.is_empty() { noted() } else { given };
     if !given.is_empty() {
         return Ok(given);
     }

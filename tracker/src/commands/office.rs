@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::journal::{JournalError, SqliteJournal};
 use crate::ledger::{Batch, begin};
 use crate::state::{Command, Rejection, Reply, SecurityCommand, SecurityReply, State};
+use crate::whereabouts;
 
 /// The file with the administrator's token.
 pub(super) const ADMIN_TOKEN: &str = "admin-token";
@@ -70,6 +71,14 @@ impl Office {
         let data_dir = config.data_dir.clone();
         if !authority::exists(&data_dir) {
             return Err(CommandError::Unsecured(data_dir));
+        }
+        if let Some(tracker) = whereabouts::listening(&data_dir) {
+            let clock = Clock::system();
+            return Ok(Self {
+                data_dir,
+                tracker,
+                clock,
+            });
         }
         let bare = config.host.trim_matches(['[', ']']);
         let own = ANY.iter().find(|(any, _)| *any == bare);
@@ -176,8 +185,12 @@ impl Office {
         match self.ask(async |client| client.revoke_member(member).await).await {
             Ok(()) => Ok(()),
             Err(journal) => {
+                let journal = journal?;
+                if self.authority()?.member() == member {
+                    return Err(CommandError::Itself);
+                }
                 let command = SecurityCommand::RevokeMember(member);
-                self.work(journal?, Some(command)).await.map(drop)
+                self.work(journal, Some(command)).await.map(drop)
             }
         }
     }

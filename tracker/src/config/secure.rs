@@ -55,13 +55,29 @@ pub enum SecureCommand {
         /// Only lines that are no older than this, such as 2h or 7d
         #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
         since: Option<Duration>,
-        /// Check instead that no line was changed or removed in the middle; exit code 1 when one was
+        /// Check instead that no line was changed or removed in the middle; exit code 8 when one was
         #[arg(long, conflicts_with = "since")]
         verify: bool,
         /// As JSON: one document a line
         #[arg(long)]
         json: bool,
     },
+}
+
+impl SecureCommand {
+    /// Returns whether the answer is for scripts.
+    #[must_use]
+    pub const fn is_json(&self) -> bool {
+        match self {
+            Self::Token(TokenCommand::Create(wish)) => wish.json,
+            Self::Init { json, .. }
+            | Self::Token(TokenCommand::List { json } | TokenCommand::Revoke { json, .. })
+            | Self::Member(MemberCommand::List { json })
+            | Self::Revoke { json, .. }
+            | Self::Ca(CaCommand::Rotate { json })
+            | Self::Audit { json, .. } => *json,
+        }
+    }
 }
 
 /// `token`.

@@ -123,11 +123,10 @@ async fn names(
         .ledger
         .list(&query.prefix, after.as_ref(), page.size as usize)
         .await;
-    let (names, has_more) = listed?;
-    let last = names.last().filter(|_| has_more);
+    let listed = listed?;
     Ok(json(Paged {
-        next_page_token: last.map(|last| last.binding.name.to_string()).unwrap_or_default(),
-        page: Names::new(&names),
+        next_page_token: listed.next().map(Name::to_string).unwrap_or_default(),
+        page: Names::new(&listed.names).with_removed(&listed.removed),
     }))
 }
 

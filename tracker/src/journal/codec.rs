@@ -786,7 +786,11 @@ impl<'a> Reader<'a> {
         let fragments = match how & WHOLE {
             0 => {
                 let bytes = self.take(count.div_ceil(8) as usize)?;
-                FragmentSet::from_bytes(count, bytes).map_err(complaint)?
+                let fragments = FragmentSet::from_bytes(count, bytes).map_err(complaint)?;
+                if fragments.is_full() {
+                    return Err(complaint("all fragments are listed instead of being called all"));
+                }
+                fragments
             }
             _ => FragmentSet::full(count),
         };
@@ -806,6 +810,27 @@ mod tests {
 
     use super::*;
     use crate::journal::conformance::any_record;
+
+    #[test]
+    fn a_whole_copy_has_one_form() {
+        let holding = Holding {
+            content: ContentId::from_bytes([3; 32]),
+            fragments: FragmentSet::full(8),
+            keeps: true,
+            is_assigned: false,
+            is_fetching: false,
+        };
+        let fact = Fact::WentAway {
+            peer: PeerId::from_bytes([7; 16]),
+            holdings: vec![holding],
+            is_more: false,
+        };
+        let at = Timestamp::from_millis(1);
+        let mut bytes = encode(&Record { at, fact });
+        assert_eq!(bytes.pop(), Some(WHOLE));
+        bytes.extend([0, 0xff]);
+        assert!(decode(&bytes).is_err());
+    }
 
     proptest! {
         #[test]

@@ -177,6 +177,13 @@ fn any_security_fact() -> impl Strategy<Value = Fact> {
     fact.prop_map(Fact::Security)
 }
 
+fn any_target(name: impl Strategy<Value = Name>) -> impl Strategy<Value = Fact> {
+    (name, 1_u32..=32).prop_map(|(name, target)| {
+        let target = ReplicationTarget::new(target).expect("in bounds");
+        Fact::TargetChanged { name, target }
+    })
+}
+
 /// Generates any record that can exist.
 pub(super) fn any_record() -> impl Strategy<Value = Record> {
     let peer = any::<[u8; 16]>().prop_map(PeerId::from_bytes);
@@ -249,10 +256,7 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
         peer.clone().prop_map(Fact::PeerForgotten),
         (peer.clone(), mode).prop_map(|(peer, mode)| Fact::ModeChanged { peer, mode }),
         any_absence(peer),
-        (name.clone(), 1_u32..=32).prop_map(|(name, target)| {
-            let target = ReplicationTarget::new(target).expect("in bounds");
-            Fact::TargetChanged { name, target }
-        }),
+        any_target(name.clone()),
         published,
         (name, revision).prop_map(|(name, revision)| Fact::Removed { name, revision }),
     ];

@@ -10,6 +10,7 @@
 //! tracker stops.
 
 mod batch;
+mod listed;
 mod outbox;
 mod snapshots;
 #[cfg(test)]
@@ -21,8 +22,8 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
 use shared::model::{
-    Binding, ContentId, Hello, KeyHash, Listing, Name, Numbered, PeerId, PeerMode, PinWish,
-    ReplicationTarget, Report, RequestedMode, Revision, RevisionEntry, RevisionLimit, RunId, Welcome,
+    Binding, ContentId, Hello, KeyHash, Name, Numbered, PeerId, PeerMode, PinWish, ReplicationTarget, Report,
+    RequestedMode, Revision, RevisionEntry, RevisionLimit, RunId, Welcome,
 };
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded, ErrorCode};
@@ -38,6 +39,7 @@ use outbox::Outbox;
 use writer::{Job, Writer};
 
 pub use batch::{Batch, Done, begin};
+pub use listed::Listed;
 pub use outbox::Orders;
 pub use snapshots::{SNAPSHOT_EVERY, Snapshots};
 
@@ -367,11 +369,10 @@ impl Ledger {
         Ok(answer)
     }
 
-    /// Lists up to `limit` names that begin with `prefix` and come after `after`; returns whether there are
-    /// more.
+    /// Lists up to `limit` names that begin with `prefix` and come after `after`.
     ///
-    /// The state is read in steps, because collections may have very many parts to count. A name that changes
-    /// in between is listed as it was or as it is.
+    /// The state is read in steps, because there may be very much to count, and very many names that were
+    /// removed. A name that changes in between is listed as it was or as it is.
     ///
     /// # Errors
     /// When the tracker is stopping.
@@ -380,18 +381,22 @@ impl Ledger {
         prefix: &str,
         after: Option<&Name>,
         limit: usize,
-    ) -> Result<(Vec<Listing>, bool), LedgerError> {
-        let mut names: Vec<Listing> = Vec::new();
-        loop {
-            let after = names.last().map(|last| &last.binding.name).or(after);
-            let left = limit - names.len();
-            let (step, has_more) = self.read(|state| state.list(prefix, after, left)).await?;
-            let is_empty = step.is_empty();
-            names.extend(step);
-            if !has_more || is_empty || names.len() >= limit {
-                return Ok((names, has_more));
+    ) -> Result<Listed, LedgerError> {
+        let mut listed = Listed::default();
+        let mut after = after.cloned();
+        // One name more than is wanted tells whether there are more.
+        while listed.names.len() <= limit {
+            let left = limit + 1 - listed.names.len();
+            let step = self
+                .read(|state| state.list(prefix, after.as_ref(), left))
+                .await?;
+            after = listed.take(step);
+            if after.is_none() {
+                break;
             }
         }
+        listed.cut(limit);
+        Ok(listed)
     }
 
     /// Returns a counter that changes whenever the state may have changed.

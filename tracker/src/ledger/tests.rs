@@ -8,7 +8,7 @@ use std::time::Duration;
 use shared::Coded as _;
 use shared::model::{
     ContentRef, Digest, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest, Name, PeerId,
-    ReplicationTarget, Revision, RunTraits, Timestamp,
+    PinWish, ReplicationTarget, Revision, RunTraits, Timestamp,
 };
 use shared::runtime::{Clock, Tasks};
 
@@ -378,4 +378,42 @@ fn no_tracker_starts_on_a_journal_whose_numbers_are_used_up() {
             "{contradiction}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_page_ends_at_its_size_and_knows_whether_names_follow() {
+    let (ledger, _thread) = open(MemoryJournal::new(), &Tasks::new());
+    let (_, _, _orders) = ledger.open_session(hello(1), None, None).await.expect("welcome");
+    for name in ["a", "b", "c", "d"] {
+        ledger
+            .publish(publish(name), Caller::Anonymous)
+            .await
+            .expect("published");
+    }
+    let pinned = |name: &str| PinWish {
+        what: format!("{name}@1").parse().expect("a revision"),
+        is_pinned: true,
+        expected: None,
+    };
+    for name in ["b", "d"] {
+        ledger.pin(pinned(name)).await.expect("pinned");
+        let removed = Name::new(name).expect("a name");
+        ledger.remove(removed, None).await.expect("removed");
+    }
+    let page = async |after: Option<&str>, limit| {
+        let after = after.map(|after| Name::new(after).expect("a name"));
+        let listed = ledger.list("", after.as_ref(), limit).await.expect("answers");
+        let names: Vec<_> = listed
+            .names
+            .iter()
+            .map(|name| name.binding.name.to_string())
+            .collect();
+        let removed: Vec<_> = listed.removed.iter().map(ToString::to_string).collect();
+        let next = listed.next().map(Name::to_string).unwrap_or_default();
+        format!("{} | {} | {next}", names.join(" "), removed.join(" "))
+    };
+    assert_eq!(page(None, 9).await, "a c | b@1 d@1 | ");
+    assert_eq!(page(None, 1).await, "a |  | a", "b lies behind the page");
+    assert_eq!(page(Some("a"), 1).await, "c | b@1 d@1 | ", "no name follows");
+    assert_eq!(page(Some("a"), 2).await, "c | b@1 d@1 | ");
 }

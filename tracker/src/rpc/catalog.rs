@@ -155,25 +155,15 @@ impl Catalog for CatalogService {
         let listed = self
             .ledger
             .list(&prefix, after.as_ref(), page.size as usize)
-            .await;
-        let (names, has_more) = listed.map_err(refused)?;
-        let last = names
-            .last()
-            .filter(|_| has_more)
-            .map(|last| last.binding.name.to_string());
-        let until = names.last().filter(|_| has_more).map(|last| &last.binding.name);
-        let read = |state: &crate::state::State| {
-            state.removed_pins(&prefix, after.as_ref(), until, Published::MAX_REMOVED)
+            .await
+            .map_err(refused)?;
+        let next = listed.next().map(Name::to_string).unwrap_or_default();
+        let page = Published {
+            names: listed.names,
+            next,
+            removed: listed.removed,
         };
-        let removed = self.ledger.read(read).await.map_err(refused)?;
-        Ok(Response::new(
-            Published {
-                names,
-                next: last.unwrap_or_default(),
-                removed,
-            }
-            .into(),
-        ))
+        Ok(Response::new(page.into()))
     }
 
     async fn locate(&self, request: Request<v1::LocateRequest>) -> Answer<v1::LocateReply> {

@@ -1,6 +1,7 @@
 //! Service `Security`: joining, certificates, tokens, members, and what members have to know.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::Stream;
 use proto::accounts::{Accounts, Resource};
@@ -20,6 +21,10 @@ use super::asking::Asking;
 use super::taken;
 use crate::authority::Proved;
 use crate::guardian::{Guardian, GuardianError};
+
+/// Time between two confirmations of news that have not changed. Members that hear nothing for a day trust no
+/// peer.
+const CONFIRMED_EVERY: Duration = Duration::from_mins(10);
 
 /// News that wait for a slow follower; only the newest count.
 const WAITING: usize = 1;
@@ -89,6 +94,8 @@ impl Security for SecurityService {
                     }
                     tokio::select! {
                         changed = news.changed() => if changed.is_err() { return },
+                        // Nothing has changed, which members have to know as well.
+                        () = tokio::time::sleep(CONFIRMED_EVERY) => {}
                         () = answers.closed() => return,
                     }
                 }

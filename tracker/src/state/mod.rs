@@ -59,7 +59,7 @@ pub use command::{Applied, Caller, Closing, Command, Effect, Origin, Publish, Re
 pub use history::Gap;
 pub use record::{EpochBegin, Fact, NameFact, Past, Record, Registration, SecurityFact};
 pub use security::{Enrolment, Refused, SecurityCommand, SecurityReply};
-pub use views::{DrainSurvey, PeersPage, Status, Surveying};
+pub use views::{DrainSurvey, ListStep, PeersPage, Status, Surveying};
 
 /// Everything that the tracker knows.
 #[derive(Debug)]

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
+use proto::messages::Remove;
 use serde_json::{Value, json};
+use shared::model::PinWish;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -43,6 +45,48 @@ async fn get(address: SocketAddr, path: &str) -> (u16, String) {
 async fn get_json(address: SocketAddr, path: &str) -> (u16, Value) {
     let (status, body) = get(address, path).await;
     (status, serde_json::from_str(&body).expect("JSON"))
+}
+
+#[tokio::test]
+async fn a_page_over_http_lists_pins_of_removed_names() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let tracker = Served::start(dir.path()).await;
+    let member = Member::join(&tracker, hello(1, 1, 0)).await;
+    let catalog = tracker.catalog();
+    for (name, n) in [("a", 7), ("b", 8), ("c", 9)] {
+        let published = catalog.publish(&publish(&member, name, &manifest(n), 1)).await;
+        published.expect("published");
+        let wish = PinWish {
+            what: format!("{name}@1").parse().expect("a revision"),
+            is_pinned: true,
+            expected: None,
+        };
+        catalog.pin(&wish).await.expect("pinned");
+    }
+    for name in ["a", "c"] {
+        let remove = Remove {
+            name: name.parse().expect("a name"),
+            expected: None,
+        };
+        catalog.remove(&remove).await.expect("removed");
+    }
+    let at = tracker.address;
+    let (status, all) = get_json(at, "/api/v1/names").await;
+    assert_eq!(status, 200);
+    assert_eq!(all["names"][0]["name"], "b");
+    assert_eq!(all["removed_pinned"], json!(["a@1", "c@1"]));
+    assert_eq!(all["next_page_token"], "", "only names make a page");
+    let (_, last) = get_json(at, "/api/v1/names?page_token=b").await;
+    assert_eq!(
+        (&last["names"], &last["removed_pinned"]),
+        (&json!([]), &json!(["c@1"]))
+    );
+    let (_, none) = get_json(at, "/api/v1/names?prefix=b").await;
+    assert!(
+        none.get("removed_pinned").is_none(),
+        "absent when there are none: {none}"
+    );
+    tracker.stop().await;
 }
 
 #[tokio::test]

@@ -13,23 +13,27 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 use proto::http::{Gate, RETRY_AFTER, guard, json, with_fallback, with_grpc};
+use proto::tls::Tls;
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::directory::{Directory, Tracker, TrackerState};
 
-/// State of the handlers: the latest probe results, and the number of the next redirect.
+/// State of the handlers: the latest probe results, the number of the next redirect, and the network's
+/// security.
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
     directory: watch::Receiver<Directory>,
     turn: Arc<AtomicU64>,
+    tls: Tls,
 }
 
 /// Every route of the program.
-pub(crate) fn router(directory: watch::Receiver<Directory>, gate: Gate, grpc: Router) -> Router {
+pub(crate) fn router(directory: watch::Receiver<Directory>, tls: Tls, gate: Gate, grpc: Router) -> Router {
     let front = Front {
         directory,
         turn: Arc::default(),
+        tls,
     };
     let gated = Router::new()
         .route("/api/", any(redirect::to_tracker))

@@ -8,10 +8,10 @@ use axum::routing::get;
 
 use super::Front;
 
-/// Our own script and style only. The page's requests are redirected to trackers, which are other origins
-/// over plain HTTP, and browsers apply `connect-src` to where a redirect leads.
+/// Our own script and style only. The page's requests are redirected to trackers, which are other origins,
+/// and browsers apply `connect-src` to where a redirect leads.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     connect-src 'self' http:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+     connect-src 'self' http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn routes() -> Router<Front> {
     Router::new()

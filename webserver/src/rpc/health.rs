@@ -1,10 +1,11 @@
 //! One question to a tracker's gRPC health service.
 
 use proto::client::identify;
-use proto::dial;
+use proto::dial::{self, Server};
 use proto::tls::Tls;
 use proto::v1::catalog_server::SERVICE_NAME as CATALOG;
 use shared::model::HostPort;
+use shared::security::Role;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -14,8 +15,9 @@ use tonic_health::pb::health_client::HealthClient;
 ///
 /// Every call dials anew: a client that is sent there has to dial as well, and a tracker that is draining, or
 /// has no room for another connection, still answers on old ones. The caller sets the deadline.
-pub(crate) async fn check_tracker(tracker: &HostPort) -> Result<(), String> {
-    let channel = dial::channel(tracker).map_err(|error| error.to_string())?;
+pub(crate) async fn check_tracker(tracker: &HostPort, tls: &Tls) -> Result<(), String> {
+    let channel =
+        dial::secured(tracker, tls, Server::Any(Role::Tracker)).map_err(|error| error.to_string())?;
     let request = HealthCheckRequest {
         service: CATALOG.to_owned(),
     };
@@ -28,7 +30,7 @@ pub(crate) async fn check_tracker(tracker: &HostPort) -> Result<(), String> {
             }
         },
         Err(status) if matches!(status.code(), Code::NotFound | Code::Unimplemented) => {
-            Err(match identify(tracker, &Tls::default()).await {
+            Err(match identify(tracker, tls).await {
                 Some(program) => format!("it is {program}, not a tracker"),
                 None => format!("it answers, but does not serve {CATALOG}: not a tracker?"),
             })

@@ -179,6 +179,7 @@ fn connecting() -> Status {
         bytes_sent: 0,
         bytes_received: 2 << 20,
         bytes_wasted: 1 << 20,
+        bytes_checked: 0,
         active_fetches: 0,
         active_uploads: 1,
         limits: RateLimits {

@@ -10,7 +10,7 @@ use shared::model::{Manifest, Name};
 use tempfile::TempDir;
 
 use super::super::fixture::{Content, files_below};
-use super::super::{Addition, DiskStore, FragmentStore as _, Place, StoreError};
+use super::super::{Addition, DiskStore, FragmentStore as _, Place, Role, StoreError};
 
 struct Home {
     directory: TempDir,
@@ -133,4 +133,21 @@ fn of_two_additions_at_once_one_is_enough() {
     assert!(home.is_published(&content), "the other may come about");
     drop(second);
     assert!(home.store.entries().is_empty());
+}
+
+#[test]
+fn nobody_shares_between_the_question_and_the_eviction() {
+    let (home, content) = (Home::new(), Content::new(100_000, 1));
+    let mut addition = home.begin();
+    home.add(&mut addition, "file", &content).expect("adds");
+    addition.keep();
+    for (is_protected, roles) in [(true, None), (true, Some(&[Role::Published][..])), (false, None)] {
+        let ask = || {
+            assert!(home.store.is_index_locked(), "who shares waits");
+            is_protected
+        };
+        let freed = home.store.evict(content.id(), roles, &ask).expect("known");
+        assert_eq!(freed.is_none(), is_protected);
+        assert_eq!(home.is_published(&content), is_protected);
+    }
 }

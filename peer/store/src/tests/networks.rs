@@ -1,9 +1,12 @@
 //! A peer that changes networks: everything of each stays apart from the others.
 
 use std::fs;
+use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use rusqlite::Connection;
-use shared::model::{ContentId, KeptApart, NetworkId, ReplicationTarget, Revision};
+use shared::model::{ContentId, FragmentLength, KeptApart, NetworkId, ReplicationTarget, Revision};
 use tempfile::TempDir;
 
 use super::super::fixture::Content;
@@ -117,7 +120,9 @@ fn a_content_of_two_networks_is_dropped_by_neither_alone() {
     store.turn_to(A, &FACTS).expect("turns");
     hold(&store, &content);
     assert_eq!(store.belonging(content.id()).expect("reads"), Belonging::Here);
-    store.leave_to_others(content.id()).expect("there are none");
+    store
+        .leave_to_others(content.id(), &|| false)
+        .expect("there are none");
     assert_eq!(store.belonging(content.id()).expect("reads"), Belonging::Here);
     store.turn_to(B, &FACTS).expect("turns");
     let mut changes = store.subscribe();
@@ -126,7 +131,10 @@ fn a_content_of_two_networks_is_dropped_by_neither_alone() {
     assert!(entry.expect("room").held.is_full());
     assert_eq!(changes.try_recv(), Ok(content.id()), "it is announced");
     assert_eq!(store.belonging(content.id()).expect("reads"), Belonging::Both);
-    store.leave_to_others(content.id()).expect("leaves");
+    let has_left = store.leave_to_others(content.id(), &|| true).expect("reads");
+    assert!(!has_left, "it is being published here");
+    assert_eq!(store.belonging(content.id()).expect("reads"), Belonging::Both);
+    store.leave_to_others(content.id(), &|| false).expect("leaves");
     assert_eq!(
         store.belonging(content.id()).expect("reads"),
         Belonging::Elsewhere
@@ -237,4 +245,37 @@ fn contents_whose_networks_are_lost_are_of_all() -> Result<(), StoreError> {
     let store = open(&directory);
     assert_eq!(store.belonging(ours.id())?, Belonging::Both);
     Ok(())
+}
+
+#[test]
+fn a_file_of_another_network_that_is_away_still_lies_apart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, away) = (directory.path().join("file"), directory.path().join("away"));
+    let content = Content::new(LENGTH, 1);
+    fs::write(&file, &content.bytes).expect("writes");
+    let store = DiskStore::open(&directory.path().join("node"), 1 << 20).expect("opens");
+    let (one, stop) = (NonZeroUsize::MIN, AtomicBool::new(false));
+    store
+        .add_file(&file, None, Some(FragmentLength::MIN), one, &|_| {}, &stop)
+        .expect("adds");
+    store.turn_to(A, &FACTS).expect("turns");
+    store.turn_to(B, &FACTS).expect("turns");
+    let apart = [KeptApart {
+        network: A,
+        contents: 1,
+        bytes: LENGTH as u64,
+        pending: 0,
+    }];
+    assert_eq!(store.apart().expect("reads"), apart);
+    fs::rename(&file, &away).expect("renames");
+    store.check_files(Duration::ZERO);
+    assert!(
+        store
+            .entry(content.id())
+            .is_some_and(|entry| entry.away.is_some())
+    );
+    assert_eq!(store.apart().expect("reads"), apart, "it may come back");
+    fs::rename(&away, &file).expect("renames");
+    store.check_files(Duration::ZERO);
+    assert_eq!(store.apart().expect("reads"), apart);
 }

@@ -116,9 +116,7 @@ fn a_late_reader_of_an_old_place_takes_nothing_from_the_new_one() {
     // Each goes on with what it knew.
     let read = node.store.read_part(&old, Part::Data, index, range);
     assert!(read.is_err(), "the old data are gone");
-    node.store
-        .withdraw_lost(&node.store.index(), &old)
-        .expect("looks");
+    node.store.look_and_withdraw(&old).expect("looks");
     node.store
         .change(&node.store.index(), &old, |kept| {
             kept.held = content.manifest.no_fragments();
@@ -270,32 +268,46 @@ fn holes_are_read_before_anybody_has_to_wait() {
     (0..5).for_each(|n| content.read(&node.store, n).expect("it is shared still"));
 }
 
-#[test]
-fn a_disk_that_does_not_answer_holds_up_only_who_needs_it() {
+/// Prepares a content whose file's disk answers so many looks and no further one; asserts that another
+/// content can be prepared meanwhile. Returns whether the disk was asked once more.
+fn prepares_beside_a_stuck_disk(passes: u32) -> bool {
     let (node, content, other) = (Node::new(), Content::new(100_000, 1), Content::new(100_000, 2));
     let path = node.path("file");
     node.add(&path, &content);
-    stuck::begin(&path);
+    stuck::begin_after(passes, &path);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| node.store.prepare(&content.manifest, content.assigned(&[0])));
+        let until = |is_so: &dyn Fn() -> bool| {
+            for _ in 0..2_000 {
+                if is_so() {
+                    return true;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            false
+        };
+        assert!(until(&|| waiting.is_finished() || stuck::is_awaited(&path)));
         let working = scope.spawn(|| {
-            while !stuck::is_awaited(&path) {
-                std::thread::sleep(std::time::Duration::from_millis(1));
-            }
-            node.store
-                .prepare(&other.manifest, other.assigned(&[0, 1]))
-                .map(drop)
+            let purpose = other.assigned(&[0, 1]);
+            node.store.prepare(&other.manifest, purpose).map(drop)
         });
-        for _ in 0..1000 {
-            if working.is_finished() {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-        let (is_done, waits) = (working.is_finished(), !waiting.is_finished());
+        let (is_done, is_stuck) = (until(&|| working.is_finished()), !waiting.is_finished());
         stuck::end(&path);
-        assert!(is_done && waits, "the index is locked by a look at a file");
+        assert!(
+            is_done,
+            "the index is locked by look number {} at a file",
+            passes + 1
+        );
         working.join().expect("ends").expect("fits");
         waiting.join().expect("ends").expect("fits");
-    });
+        is_stuck
+    })
+}
+
+#[test]
+fn a_disk_that_does_not_answer_holds_up_only_who_needs_it() {
+    assert!(prepares_beside_a_stuck_disk(0), "it is looked at");
+    // It hangs between two looks, as many as there are.
+    let looks = (1..20).find(|passes| !prepares_beside_a_stuck_disk(*passes));
+    assert!(looks.is_some(), "looks come to an end");
 }

@@ -10,6 +10,7 @@ use shared::model::{ContentId, FragmentLength, Manifest, ManifestError};
 use shared::{Coded as _, ErrorCode};
 use tempfile::TempDir;
 
+use super::super::files::FAILING;
 use super::super::fixture::{Content, files_below};
 use super::super::{DiskStore, FragmentStore as _, Place, Role, StoreError};
 
@@ -58,6 +59,40 @@ impl Node {
         let store = DiskStore::open(&directory.path().join("node"), 1 << 20).expect("opens");
         Self { directory, store }
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_synced_is_not_shared() {
+    let node = Node::new();
+    let content = Content::new(150_000, 1);
+    let file = node.file("a", &content);
+    let directory = file.parent().expect("it has one").to_owned();
+    // Neither the bytes nor the name of the file may be lost with the power once others count on it.
+    for unsynced in [&file, &directory] {
+        FAILING.set(Some(unsynced.clone()));
+        let refused = node.add(&file).expect_err("not synced");
+        FAILING.set(None);
+        assert!(
+            matches!(&refused, StoreError::Io { act: "sync", path, .. } if path == unsynced),
+            "{refused}"
+        );
+        assert!(node.store.entry(content.id()).is_none(), "nothing is held");
+    }
+    node.add(&file).expect("a file that can be synced is shared");
+}
+
+#[test]
+fn an_equal_file_is_synced_before_it_is_remembered() {
+    let node = Node::new();
+    let content = Content::new(150_000, 1);
+    node.add(&node.file("a", &content)).expect("shared");
+    let copy = node.file("b", &content);
+    FAILING.set(Some(copy.clone()));
+    let refused = node.add(&copy).expect_err("not synced");
+    FAILING.set(None);
+    assert!(matches!(refused, StoreError::Io { act: "sync", .. }), "{refused}");
+    let files = node.store.users_files(content.id()).expect("known");
+    assert!(files.iter().all(|known| known.path != copy), "{files:?}");
 }
 
 #[test]

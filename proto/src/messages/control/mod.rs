@@ -72,6 +72,8 @@ pub struct Status {
     pub bytes_received: u64,
     /// Wasted bytes among them: wrong, of requests that did not deliver, or already held.
     pub bytes_wasted: u64,
+    /// Bytes read from peers to see that they have their copies; not among those received.
+    pub bytes_checked: u64,
     /// Fetches under way.
     pub active_fetches: u32,
     /// Uploads under way.

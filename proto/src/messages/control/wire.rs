@@ -84,6 +84,7 @@ impl TryFrom<v1::StatusReply> for Status {
             bytes_sent: wire.bytes_sent,
             bytes_received: wire.bytes_received,
             bytes_wasted: wire.bytes_wasted,
+            bytes_checked: wire.bytes_checked,
             visitor_host: match wire.visitor_host.as_str() {
                 "" => None,
                 host => Some(parsed("visitor_host", host)?),
@@ -203,6 +204,7 @@ impl From<Status> for v1::StatusReply {
             bytes_sent: status.bytes_sent,
             bytes_received: status.bytes_received,
             bytes_wasted: status.bytes_wasted,
+            bytes_checked: status.bytes_checked,
             active_fetches: status.active_fetches,
             active_uploads: status.active_uploads,
             upload_limit: limit(status.limits.upload),

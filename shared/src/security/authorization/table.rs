@@ -95,7 +95,8 @@ pub(super) const TABLE: &[Group] = &[
             // A tracker decides about the request itself.
             ("ANY /api/", &[Enter]),
             ("ANY /api/{*rest}", &[Enter]),
-            ("GET /directory.json", &[Read]),
+            // As open as the service `Directory`.
+            ("GET /directory.json", &[Enter]),
         ],
     },
     Group {

@@ -11,12 +11,28 @@ use crate::Cluster;
 
 struct Enjambre {
     cluster: Cluster,
+    is_secured: bool,
 }
 
 /// Starts the programs and publishes the file.
 pub(super) fn enter(course: &Course) -> Result<Entrance> {
+    enter_as(course, false)
+}
+
+/// Does so in a secured network: by TLS.
+pub(super) fn enter_by_tls(course: &Course) -> Result<Entrance> {
+    enter_as(course, true)
+}
+
+fn enter_as(course: &Course, is_secured: bool) -> Result<Entrance> {
     // Timing as in production: short leases would only add traffic.
-    let cluster = Cluster::builder().timing("").peers(1).start()?;
+    let builder = Cluster::builder().timing("").peers(1);
+    let builder = if is_secured {
+        builder.secured()
+    } else {
+        builder.plain()
+    };
+    let cluster = builder.start()?;
     let file = course.file();
     let file = file.to_str().context("the file's path is not text")?;
     // One replica: receivers get it because they ask, not because they are ordered to.
@@ -29,12 +45,15 @@ pub(super) fn enter(course: &Course) -> Result<Entrance> {
         added.stdout,
         added.stderr
     );
-    Ok(Ok(Box::new(Enjambre { cluster })))
+    Ok(Ok(Box::new(Enjambre { cluster, is_secured })))
 }
 
 impl Contestant for Enjambre {
     fn name(&self) -> &'static str {
-        "enjambre"
+        match self.is_secured {
+            false => "enjambre",
+            true => "enjambre, TLS",
+        }
     }
 
     fn verifies(&self) -> bool {
@@ -42,6 +61,10 @@ impl Contestant for Enjambre {
     }
 
     fn commands(&self) -> Vec<String> {
+        if self.is_secured {
+            let line = "tracker init --data-dir T; then as before, with join lines".to_owned();
+            return vec![line];
+        }
         [
             "tracker --data-dir T --port P; webserver --tracker 127.0.0.1:P --port W",
             "peer serve --data-dir S --webserver 127.0.0.1:W --port 0   (sender)",

@@ -76,15 +76,17 @@ impl Course {
     }
 }
 
-/// Measures all contestants `runs` times; prints progress, and returns the table and the results.
+/// Measures all contestants `runs` times, ours also in a secured network if that is wanted; prints progress,
+/// and returns the table and the results.
 ///
 /// # Errors
 /// When Enjambre fails; failures of others are reported as such.
 #[expect(clippy::print_stdout, reason = "it talks to the person who started it")]
-pub fn run(length: u64, runs: u32) -> Result<(Table, Value)> {
+pub fn run(length: u64, runs: u32, with_tls: bool) -> Result<(Table, Value)> {
     println!("Making a file of {} MiB …", length >> 20);
     let course = Course::new(length)?;
-    let entrances: [fn(&Course) -> Result<Entrance>; 5] = [
+    let secured: &[fn(&Course) -> Result<Entrance>] = if with_tls { &[enjambre::enter_by_tls] } else { &[] };
+    let others: [fn(&Course) -> Result<Entrance>; 5] = [
         enjambre::enter,
         rsync::enter,
         http::enter_curl,
@@ -92,7 +94,7 @@ pub fn run(length: u64, runs: u32) -> Result<(Table, Value)> {
         libtorrent::enter,
     ];
     let (mut contestants, mut skipped) = (Vec::new(), Vec::new());
-    for enter in entrances {
+    for enter in others.iter().take(1).chain(secured).chain(&others[1..]) {
         match enter(&course)? {
             Ok(contestant) => {
                 println!("{}:", contestant.name());

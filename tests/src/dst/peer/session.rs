@@ -588,7 +588,7 @@ impl World {
         let parts = pending.flat_map(|publication| contents::parts_of(publication.content));
         let parts = parts.map(|part| part.manifest.content()).collect();
         let eviction = Eviction::of(content, reason, Belonging::Here, &publications, &parts);
-        let freed = eviction.carry_out(content, &peer.store);
+        let freed = eviction.carry_out(content, &peer.store, &|| false);
         for publication in eviction.forgotten() {
             peer.outbox.remove(&publication.name);
         }

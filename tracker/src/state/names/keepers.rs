@@ -105,6 +105,10 @@ impl Contribution {
         }
         contribution
     }
+
+    pub(super) fn publishers(&self) -> Publishers {
+        self.publishers.clone()
+    }
 }
 
 /// Returns the bindings of a name for which it keeps contents, the newest first.
@@ -134,6 +138,19 @@ impl Keepers {
 
     pub(super) const fn publishers(&self) -> &Publishers {
         &self.publishers
+    }
+
+    /// Returns the publishers that have published it under this name.
+    pub(super) fn publishers_of(&self, name: &Name) -> Publishers {
+        match &self.names {
+            Names::One(one) if one == name => self.publishers.clone(),
+            Names::None | Names::One(_) => Publishers::none(),
+            Names::Many(many) => many
+                .names
+                .get(name)
+                .map(Contribution::publishers)
+                .unwrap_or_default(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {

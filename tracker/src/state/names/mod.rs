@@ -268,29 +268,19 @@ impl Names {
         visited(self.contents.range((from, Edge::Unbounded))).map(|(id, _)| *id)
     }
 
-    /// Returns the names from `prefix` on, or after `after`, with their histories.
+    /// Returns the names that begin with `prefix` and come after `after`, in ascending order, with their
+    /// histories; those that were removed too.
     pub(crate) fn histories_from<'a>(
         &'a self,
         prefix: &'a str,
         after: Option<&'a Name>,
     ) -> impl Iterator<Item = (&'a Name, &'a NameHistory)> {
-        let from = after.map_or(Edge::Included(prefix), |after| Edge::Excluded(after.as_str()));
-        visited(self.names.range::<str, _>((from, Edge::Unbounded)))
-    }
-
-    /// Returns the names that begin with `prefix` and come after `after`, in ascending order.
-    pub(crate) fn names_after<'a>(
-        &'a self,
-        prefix: &'a str,
-        after: Option<&'a Name>,
-    ) -> impl Iterator<Item = Binding> + 'a {
         let from = match after {
             Some(after) if after.as_str() >= prefix => Edge::Excluded(after.as_str()),
             _ => Edge::Included(prefix),
         };
         visited(self.names.range::<str, _>((from, Edge::Unbounded)))
             .take_while(move |(name, _)| name.as_str().starts_with(prefix))
-            .filter_map(|(name, _)| self.binding(name))
     }
 
     pub(crate) fn name_count(&self) -> usize {
@@ -591,13 +581,24 @@ impl Names {
             let Some(content) = self.contents.get_mut(id) else {
                 continue;
             };
-            let before = published::bytes_of(&content.manifest, content.keepers.len());
-            self.published.take(content.keepers.publishers(), before);
             let now = Contribution::of(visited(holding.iter().copied()), *id);
-            if content.keepers.set(name, now, *id, |name| self.names.get(name)) {
-                let after = published::bytes_of(&content.manifest, content.keepers.len());
-                self.published.add(content.keepers.publishers(), after);
-            } else {
+            let of_name = content.keepers.publishers_of(name);
+            let will_be = now.as_ref().map(Contribution::publishers).unwrap_or_default();
+            // Nobody else begins or ceases to publish the content.
+            let mut touched = of_name.clone();
+            touched.extend(will_be.as_slice());
+            let before = touched.among(content.keepers.publishers());
+            let is_kept = content.keepers.set(name, now, *id, |name| self.names.get(name));
+            let after = match is_kept {
+                true => touched.among(content.keepers.publishers()),
+                false => Publishers::none(),
+            };
+            let bytes = published::bytes_of(&content.manifest);
+            self.published.take(&before, bytes);
+            self.published.add(&after, bytes);
+            self.published.take(&of_name, published::NAME_BYTES);
+            self.published.add(&will_be, published::NAME_BYTES);
+            if !is_kept {
                 collected.push((*id, content.manifest.fragment_count()));
                 self.contents.remove(id);
             }

@@ -92,6 +92,12 @@ impl Publishers {
         }
     }
 
+    /// Returns those that are among others.
+    pub(super) fn among(&self, others: &Self) -> Self {
+        let among = self.0.iter().filter(|peer| others.contains(**peer));
+        Self(among.copied().collect())
+    }
+
     /// Removes a peer.
     pub(super) fn remove(&mut self, peer: PeerId) {
         if let Ok(place) = self.0.binary_search(&peer) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use shared::model::{Name, Parts, Revision, RevisionLimit, Timestamp};
 
+use super::published::{NAME_BYTES, Published, bytes_of};
 use super::revisions::MAX_PINS;
 use super::{Bound, Hold, NameHistory, Names, Revised};
 use crate::state::record::{Fact, NameFact, Past, Record, require};
@@ -150,6 +151,16 @@ impl Names {
         let known: usize = contents().map(|(_, content)| content.name_count()).sum();
         require(references == known, || {
             format!("contents know {known} names, {references} refer to them")
+        })?;
+        let mut published = Published::default();
+        for (_, content) in contents() {
+            published.add(content.publishers(), bytes_of(&content.manifest));
+            for name in content.keepers.iter() {
+                published.add(&content.keepers.publishers_of(name), NAME_BYTES);
+            }
+        }
+        require(published == self.published, || {
+            "the bytes of what peers have published are not those that are counted".to_owned()
         })?;
         for (id, content) in contents() {
             require(content.name_count() > 0, || format!("content {id} has no name"))?;

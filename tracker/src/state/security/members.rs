@@ -13,6 +13,9 @@ use crate::state::steps::visited;
 /// Most members: an answer lists them all.
 pub(crate) const MAX_MEMBERS: usize = 20_000;
 
+/// Members among them that are kept for trackers, without which there is no network.
+const KEPT: usize = 16;
+
 /// Time for which a member is remembered whose certificate has ended. It has to join again after that.
 const REMEMBERED: Duration = Duration::from_hours(24 * 366);
 
@@ -47,6 +50,10 @@ impl Members {
         by: Option<TokenId>,
     ) -> Result<bool, Refused> {
         let of_key = self.by_key.get(&key).copied();
+        let most = match role {
+            Role::Tracker => MAX_MEMBERS,
+            Role::Webserver | Role::Peer | Role::User => MAX_MEMBERS - KEPT,
+        };
         if let Some(known) = of_key {
             self.check_valid(known)?;
         }
@@ -59,7 +66,7 @@ impl Members {
                 }
             }
             (None, Some(other)) => Err(Refused::OtherId(other)),
-            (None, None) if self.by_id.len() >= MAX_MEMBERS => Err(Refused::TooManyMembers(MAX_MEMBERS)),
+            (None, None) if self.by_id.len() >= most => Err(Refused::TooManyMembers(most)),
             (None, None) => Ok(false),
         }
     }

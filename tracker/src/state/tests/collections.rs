@@ -80,7 +80,7 @@ fn a_collection_is_replicated_when_all_of_it_is() {
         (health.state, health.fragments_at_target),
         (ContentState::Replicated, 4)
     );
-    let (listed, _) = world.state.list("", None, 9);
+    let listed = world.state.list("", None, 9).names;
     assert_eq!(listed[0].health, health);
 }
 
@@ -213,7 +213,7 @@ fn every_view_of_a_directory_counts_its_worst_part() {
     assert_eq!(why.extent.map(|extent| extent.length), Some(length));
     let durability = world.state.durability(&named("tree")).expect("bound");
     assert_eq!(durability.health.state, ContentState::Unavailable);
-    assert_eq!(world.state.list("", None, 9).0[0].health, why.health);
+    assert_eq!(world.state.list("", None, 9).names[0].health, why.health);
     let history = world.state.revisions(&name("tree")).expect("bound");
     assert_eq!(history[0].health, Some(why.health));
     // A path inside needs the catalog and some parts only.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{ContentState, Holding, Manifest, ReasonCode, Report, RequestedMode};
+use shared::model::{Absence, ContentState, FileNews, Holding, Manifest, ReasonCode, Report, RequestedMode};
 
 use super::world::{World, content, name, peer};
 use crate::Timing;
@@ -55,6 +55,40 @@ fn nobody_is_promised_a_copy_that_its_peer_has_just_disowned() {
     assert!(
         reasons.any(|reason| reason.code == ReasonCode::InventoryPending),
         "people are told"
+    );
+}
+
+#[test]
+fn a_copy_whose_file_is_away_is_replaced_at_once_and_trimmed_later() {
+    let (mut world, bytes) = (World::with_peers(3), content(1, 2));
+    world.publish(1, "a", &bytes, 2);
+    world.obey();
+    let before = world.replicas(&bytes);
+    assert_eq!(before.len(), 2);
+    // Its peer lives, and says that nobody can read it: there is nothing to wait for.
+    world.holds(1, &bytes, bytes.no_fragments(), false);
+    let gone = FileNews {
+        content: bytes.content(),
+        absence: Some(Absence::Gone),
+    };
+    world.say(1, Report::Files(vec![gone])).expect("taken");
+    world.tick();
+    let assigned = world.assigned();
+    assert!(
+        matches!(&assigned[..], [(to, all)] if !before.contains(to) && *all == bytes.all_fragments()),
+        "{assigned:?}"
+    );
+    let to = assigned[0].0.as_bytes()[0];
+    world.holds_as_assigned(to, &bytes, bytes.all_fragments());
+    assert_eq!(world.content_state(&bytes), ContentState::Replicated);
+    world.holds(1, &bytes, bytes.all_fragments(), true);
+    assert_eq!(world.replicas(&bytes).len(), 3);
+    world.pass(SECOND * 600, &[]);
+    world.obey();
+    assert_eq!(
+        world.replicas(&bytes).len(),
+        2,
+        "the copy in its place goes, later"
     );
 }
 

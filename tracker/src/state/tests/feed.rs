@@ -88,7 +88,7 @@ impl Reader {
     fn look(&mut self, state: &State) {
         self.names = state
             .list("", None, 1000)
-            .0
+            .names
             .into_iter()
             .map(|listed| (listed.binding.name, listed.binding.revision))
             .collect();
@@ -103,7 +103,7 @@ impl Reader {
     pub(super) fn check(&self, state: &State, is_calm: bool) {
         let names: BTreeMap<_, _> = state
             .list("", None, 1000)
-            .0
+            .names
             .into_iter()
             .map(|listed| (listed.binding.name, listed.binding.revision))
             .collect();
@@ -122,7 +122,7 @@ impl Reader {
 }
 
 fn standings(state: &State) -> BTreeMap<Name, Stands> {
-    let all = state.list("", None, 1000).0.into_iter();
+    let all = state.list("", None, 1000).names.into_iter();
     all.map(
         |Listing {
              binding: bound,

@@ -93,7 +93,7 @@ const OPERATIONS: &[Operation] = &[
         let _done = world.state.health(content(1, 1).content()).expect("there");
     }),
     ("page", |world| {
-        assert!(!world.state.list("a", None, 1).0.is_empty());
+        assert!(!world.state.list("a", None, 1).names.is_empty());
     }),
     ("release", |world| {
         let _done = world.release(1, content(1, 1).content(), None);

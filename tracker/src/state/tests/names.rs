@@ -1,9 +1,10 @@
 //! Names, revisions, tombstones.
 
-use shared::model::{Binding, ContentRef, Epoch, Expectation, FragmentLength, Revision};
+use shared::model::{Binding, ContentRef, Digest, Epoch, Expectation, FragmentLength, Manifest, Revision};
 
 use super::world::{World, content, name, peer};
-use crate::state::{Command, Publish, Rejection, Reply};
+use crate::state::views::listing::STEP_WORK;
+use crate::state::{Command, Publish, Rejection, Reply, State, steps};
 
 impl World {
     pub(super) fn rename(
@@ -69,29 +70,23 @@ fn names_are_listed_in_order_by_prefix_and_page() {
     }
     world.remove("a/2", None).expect("removed");
     let list = |prefix: &str, after: Option<&str>, limit| {
-        let (page, has_more) = world.state.list(prefix, after.map(name).as_ref(), limit);
-        (
-            page.into_iter()
-                .map(|listed| listed.binding.name.to_string())
-                .collect::<Vec<_>>(),
-            has_more,
-        )
+        let step = world.state.list(prefix, after.map(name).as_ref(), limit);
+        let names = step.names.into_iter();
+        let names: Vec<_> = names.map(|listed| listed.binding.name.to_string()).collect();
+        (names.join(" "), step.next.is_some())
     };
-    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    assert_eq!(
-        list("", None, 9),
-        (owned(&["a", "a/1", "a/10", "a0", "ab", "b"]), false)
-    );
-    assert_eq!(list("a/", None, 9), (owned(&["a/1", "a/10"]), false));
-    assert_eq!(list("a/", None, 1), (owned(&["a/1"]), true));
-    assert_eq!(list("a/", Some("a/1"), 1), (owned(&["a/10"]), false));
+    let owned = |names: &str, goes_on: bool| (names.to_owned(), goes_on);
+    assert_eq!(list("", None, 9), owned("a a/1 a/10 a0 ab b", false));
+    assert_eq!(list("a/", None, 9), owned("a/1 a/10", false));
+    assert_eq!(list("a/", None, 1), owned("a/1", true));
+    assert_eq!(list("a/", Some("a/1"), 2), owned("a/10", false));
     assert_eq!(
         list("a/", Some("a"), 1),
-        (owned(&["a/1"]), true),
+        owned("a/1", true),
         "a token before the prefix is harmless"
     );
-    assert_eq!(list("a/", Some("b"), 9), (owned(&[]), false));
-    assert_eq!(list("zzz", None, 9), (owned(&[]), false));
+    assert_eq!(list("a/", Some("b"), 9), owned("", false));
+    assert_eq!(list("zzz", None, 9), owned("", false));
 }
 
 #[test]
@@ -344,4 +339,68 @@ fn a_publisher_that_chooses_no_target_leaves_the_name_its_own() {
     world.remove("a", None).expect("removed");
     let new = without(&world, "a", &one);
     assert_eq!(world.bind(new).expect("published").target.get(), 3);
+}
+
+/// Goes through a list in steps; returns the names listed, and the entries that each step looked at.
+fn steps_of_list(state: &State, limit: usize) -> (usize, Vec<u64>) {
+    let (mut listed, mut looked_at) = (0, Vec::new());
+    let mut after = None;
+    loop {
+        let before = steps::taken();
+        let step = state.list("", after.as_ref(), limit);
+        looked_at.push(steps::taken() - before);
+        listed += step.names.len();
+        after = step.next;
+        if after.is_none() {
+            return (listed, looked_at);
+        }
+    }
+}
+
+#[test]
+fn a_step_of_a_list_looks_at_a_bounded_number_of_parts() {
+    const PARTS: u32 = 2_000;
+    let mut world = World::with_peers(1);
+    world.check_no_more();
+    // The collections share their parts, which are counted for each of them.
+    let part = |n: u32| {
+        let mut root = [7; 32];
+        root[..4].copy_from_slice(&n.to_be_bytes());
+        Manifest::from_roots(1, FragmentLength::MIN, vec![Digest::from_bytes(root)]).expect("one fragment")
+    };
+    let parts: Vec<_> = (0..PARTS).map(part).collect();
+    for n in 0..40 {
+        world.publish_collection(1, &format!("tree{n:03}"), &content(n, 1), &parts, 1);
+    }
+    let (listed, looked_at) = steps_of_list(&world.state, 1_000);
+    let all: u64 = looked_at.iter().sum();
+    assert_eq!(listed, 40);
+    assert!(
+        all > 40 * u64::from(PARTS),
+        "the parts are counted: {looked_at:?}"
+    );
+    let most = looked_at.iter().max().expect("some");
+    // The last collection of a step is counted as a whole; each part and its holder a few times.
+    assert!(*most < all / 3, "{looked_at:?}");
+    assert!(
+        *most < 5 * (STEP_WORK as u64 + 2 * u64::from(PARTS)),
+        "{looked_at:?}"
+    );
+}
+
+#[test]
+fn a_step_of_a_list_passes_a_bounded_number_of_removed_names() {
+    let mut world = World::with_peers(1);
+    world.check_no_more();
+    for n in 0..2 * STEP_WORK {
+        let name = format!("a{n:05}");
+        world.publish(1, &name, &content(1, 1), 1);
+        world.remove(&name, None).expect("removed");
+    }
+    world.publish(1, "b", &content(1, 1), 1);
+    let (listed, looked_at) = steps_of_list(&world.state, 1_000);
+    assert_eq!(listed, 1);
+    assert!(looked_at.len() > 2, "{looked_at:?}");
+    let most = looked_at.iter().max().expect("some");
+    assert!(*most < 3 * STEP_WORK as u64, "{looked_at:?}");
 }

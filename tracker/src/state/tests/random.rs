@@ -82,12 +82,7 @@ enum Step {
         seen: Option<u32>,
     },
     /// Something about tokens and members, none of whom is a peer of the world.
-    Secure {
-        what: u8,
-        token: u8,
-        member: u8,
-        key: u8,
-    },
+    Secure([u8; 4]),
     /// Carries out the n-th order that waits, or loses it.
     Obey {
         nth: prop::sample::Index,
@@ -162,7 +157,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(from, to, expected)| Step::Rename { from, to, expected }),
         1 => (name, proptest::option::of(0_u64..6)).prop_map(|(name, expected)| Step::Remove { name, expected }),
         3 => (0_u8..7, 1_u8..4, 11_u8..14, 11_u8..14)
-            .prop_map(|(what, token, member, key)| Step::Secure { what, token, member, key }),
+            .prop_map(|(what, token, member, key)| Step::Secure([what, token, member, key])),
         8 => (any::<prop::sample::Index>(), prop::bool::weighted(0.1))
             .prop_map(|(nth, is_lost)| Step::Obey { nth, is_lost }),
         6 => (0_u64..20_000).prop_map(|millis| Step::Pass { millis }),
@@ -279,6 +274,12 @@ fn hello(world: &mut World, n: u8, incarnation: u64, epoch: u64, key: Option<Key
     }
 }
 
+/// Returns the contents of a bit mask as parts.
+fn chosen(mask: u8) -> Parts {
+    let chosen = (1..=CONTENTS).filter(|n| mask >> n & 1 == 1).map(bytes);
+    Parts::new(chosen.collect()).expect("few")
+}
+
 /// Carries out a step, which may be rejected: only the invariants count.
 fn act(world: &mut World, pins: &mut Pins, step: &Step) {
     match *step {
@@ -328,10 +329,7 @@ fn act(world: &mut World, pins: &mut Pins, step: &Step) {
                 1 => Expectation::Unbound,
                 n => Expectation::Revision(Revision::new(n - 1)),
             };
-            let parts = parts.map(|mask| {
-                let chosen = (1..=CONTENTS).filter(|n| mask >> n & 1 == 1).map(bytes);
-                Parts::new(chosen.collect()).expect("few")
-            });
+            let parts = parts.map(chosen);
             let (name, catalog) = (NAMES[name], bytes(content));
             drop(world.try_publish_with(peer, name, &catalog, target, expectation, parts));
         }
@@ -346,12 +344,7 @@ fn act(world: &mut World, pins: &mut Pins, step: &Step) {
             is_pinned,
             seen,
         } => pins.change(world, &format!("{}@{revision}", NAMES[name]), is_pinned, seen),
-        Step::Secure {
-            what,
-            token,
-            member,
-            key,
-        } => super::security::anything(world, what, token, member, key),
+        Step::Secure(wish) => super::security::anything(world, wish),
         Step::Obey { nth, is_lost } if !world.orders.is_empty() => {
             let (to, order) = world.orders.remove(nth.index(world.orders.len()));
             if !is_lost {

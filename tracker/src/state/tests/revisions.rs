@@ -251,7 +251,7 @@ fn a_listing_says_what_is_pinned() {
     for revision in ["a@4", "a@1"] {
         pin(&mut world, revision).expect("pinned");
     }
-    let (listed, _) = world.state.list("", None, 9);
+    let listed = world.state.list("", None, 9).names;
     assert_eq!(listed[0].pinned, [1, 4].map(Revision::new));
 }
 

@@ -92,7 +92,7 @@ fn revoke(world: &mut World, n: u8) {
 }
 
 /// Does something or other, for random histories.
-pub(super) fn anything(world: &mut World, what: u8, of: u8, n: u8, keyed: u8) {
+pub(super) fn anything(world: &mut World, [what, of, n, keyed]: [u8; 4]) {
     let ends = world.now.after(DAY);
     let command = match what {
         0 => SecurityCommand::MakeToken {

@@ -1,6 +1,7 @@
 //! Views: questions that change nothing.
 
 mod drain;
+pub(super) mod listing;
 mod losses;
 mod reasons;
 mod survey;
@@ -10,8 +11,8 @@ use rand::Rng;
 use rand::seq::SliceRandom as _;
 use shared::model::{
     Asked, Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, Health,
-    Holder, Listing, Location, Manifest, Name, NamedRevision, NetworkId, PeerId, PeerInfo, PeerState,
-    Revision, RevisionEntry, RevisionState, Survey, Why,
+    Holder, Location, Manifest, Name, NetworkId, PeerId, PeerInfo, PeerState, Revision, RevisionEntry,
+    RevisionState, Survey, Why,
 };
 
 use super::State;
@@ -22,15 +23,13 @@ use super::peers::{Peer, Standing};
 use super::replicas::{Portion, Purpose};
 
 pub use drain::DrainSurvey;
+pub use listing::ListStep;
 pub use survey::Surveying;
 use whole::Whole;
 
 /// Bitmaps in one location: with a manifest of 2 MiB it stays below the 4 MiB that gRPC clients read by
 /// default.
 const MAX_BITMAP_BYTES: u32 = 1 << 20;
-
-/// Contents counted for one answer to [`State::list`]: some milliseconds.
-const LIST_WORK: usize = 1 << 14;
 
 /// Page of the list of peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,60 +88,6 @@ impl State {
     pub fn resolve(&self, what: &ContentRef) -> Result<(Binding, Manifest), Rejection> {
         let Whole { binding, content, .. } = Whole::of(self, &what.clone().into())?;
         Ok((binding, content.manifest().clone()))
-    }
-
-    /// Returns up to `limit` names that begin with `prefix` and come after `after`, and whether there are
-    /// more. They are fewer when there is much to count: at least one, if there is one.
-    #[must_use]
-    pub fn list(&self, prefix: &str, after: Option<&Name>, limit: usize) -> (Vec<Listing>, bool) {
-        let mut names = self.names.names_after(prefix, after);
-        let (mut page, mut counted) = (Vec::new(), 0);
-        while page.len() < limit && counted < LIST_WORK {
-            let Some(binding) = names.next() else {
-                break;
-            };
-            let Ok(whole) = Whole::of(self, &ContentRef::Name(binding.name.clone()).into()) else {
-                continue;
-            };
-            counted += whole.work(self);
-            let line = self.names.history(&binding.name);
-            let mut pinned: Vec<_> = line.into_iter().flat_map(NameHistory::pinned).collect();
-            pinned.reverse();
-            page.push(Listing {
-                health: whole.health(self),
-                binding,
-                pinned,
-            });
-        }
-        (page, names.next().is_some())
-    }
-
-    /// Returns up to `limit` pinned revisions of names that were removed, begin with `prefix`, and come after
-    /// `after` and up to `until`: no name lists them, and they keep their contents.
-    #[must_use]
-    pub fn removed_pins(
-        &self,
-        prefix: &str,
-        after: Option<&Name>,
-        until: Option<&Name>,
-        limit: usize,
-    ) -> Vec<NamedRevision> {
-        let after = after.filter(|after| after.as_str() >= prefix);
-        let all = self.names.histories_from(prefix, after);
-        let within = all.take_while(|(name, _)| {
-            name.as_str().starts_with(prefix) && until.is_none_or(|until| *name <= until)
-        });
-        let removed = within.filter(|(_, history)| history.current().is_none());
-        let pinned = removed.flat_map(|(name, history)| {
-            let mut pinned: Vec<_> = history.pinned().collect();
-            pinned.reverse();
-            let of_name = move |revision| NamedRevision {
-                name: name.clone(),
-                revision,
-            };
-            pinned.into_iter().map(of_name)
-        });
-        pinned.take(limit).collect()
     }
 
     /// Returns the holders of a content, and how the collection stands whose catalog it is. When there are

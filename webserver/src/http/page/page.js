@@ -133,7 +133,9 @@ async function refresh() {
   ]);
   const failed = [peers, names].find((result) => result.status === "rejected");
   if (failed) {
-    say(`The tracker cannot be read from here: ${failed.reason.message}`, "bad");
+    const isSecured = location.protocol === "https:";
+    const why = isSecured ? "a secured network shows names and peers to members and API tokens, not to this page" : failed.reason.message;
+    say(`The tracker cannot be read from here: ${why}`, "bad");
   } else {
     say(`As of ${new Date().toLocaleTimeString()}.`);
   }

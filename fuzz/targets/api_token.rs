@@ -1,0 +1,4 @@
+//! API tokens.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::fuzzing::run("api_token", bytes));

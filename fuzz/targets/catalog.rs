@@ -1,0 +1,4 @@
+//! Catalogs of directories.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::fuzzing::run("catalog", bytes));

@@ -1,0 +1,4 @@
+//! Certificates of members.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::fuzzing::run("certificate", bytes));

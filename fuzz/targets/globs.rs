@@ -1,0 +1,4 @@
+//! Selections by globs.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::fuzzing::run("globs", bytes));

@@ -1,0 +1,4 @@
+//! Names in certificates.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::fuzzing::run("identity", bytes));

@@ -1,0 +1,4 @@
+//! Join lines.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::fuzzing::run("join_line", bytes));

@@ -1,0 +1,4 @@
+//! Byte ranges of HTTP.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::fuzzing::run("range", bytes));

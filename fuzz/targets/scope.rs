@@ -1,0 +1,4 @@
+//! Scopes of tokens.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::fuzzing::run("scope", bytes));

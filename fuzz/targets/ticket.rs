@@ -1,0 +1,4 @@
+//! Lines of `peer send`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::fuzzing::run("ticket", bytes));
