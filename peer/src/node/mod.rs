@@ -24,7 +24,7 @@ use proto::listen::ListenError;
 use proto::membership::{Membership, MembershipError};
 use proto::messages::control::EntryPoint;
 use proto::tls::Tls;
-use shared::model::{ContentId, HostPort, NetworkId};
+use shared::model::{ContentId, HostPort, NetworkId, Zone};
 use shared::refusal::{of_place, remedy};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::security::Role;
@@ -221,11 +221,7 @@ impl NodeHandle {
         refuse_wildcard(&config, host, address)?;
         let zone = watch::Sender::new(config.settings.zone.clone().or_else(|| membership.zone()));
         let sources = TrackerSources::new(identity.peer());
-        let own = Own {
-            id: identity.peer(),
-            zone: zone.subscribe(),
-            tls: tls.clone(),
-        };
+        let own = own(&identity, &zone, &tls);
         let fetcher = fetcher(&config.settings, store.clone(), &sources, &tasks, &clock, own);
         let (reporter, reports) = mpsc::channel(REPORTS);
         let assignments = Assignments::start(&store, &identity, &fetcher, &clock, &tasks, reporter.clone());
@@ -365,6 +361,14 @@ async fn open(config: &NodeConfig) -> Result<(Arc<DiskStore>, Arc<Identity>), No
         path: config.data_dir.clone(),
         source,
     })
+}
+
+fn own(identity: &Identity, zone: &watch::Sender<Option<Zone>>, tls: &Tls) -> Own {
+    Own {
+        id: identity.peer(),
+        zone: zone.subscribe(),
+        tls: tls.clone(),
+    }
 }
 
 /// Fetches from the sources that are found, within limits.
