@@ -63,6 +63,12 @@ pub fn last_entry(data_dir: &Path) -> Option<EntryPoint> {
     Acquaintances::of(data_dir).last_entry()
 }
 
+/// Returns the trackers that the node of a data directory knew last.
+#[must_use]
+pub fn known_trackers(data_dir: &Path) -> Vec<HostPort> {
+    Acquaintances::of(data_dir).trackers()
+}
+
 /// Gives a data directory on which no node runs an id of its own; none when it has no id yet.
 ///
 /// # Errors

@@ -246,9 +246,9 @@ pub(super) const TLS: &[(&str, &str)] = &[
         "no se puede ingresar en la red: {0}",
     ),
     (
-        "the network at {address} is secured, and this node has not joined it: get a join line from its operator \
+        "the network at {address} is secured, and this node has not joined it; get a join line from its operator \
          (`tracker token create --join peer`), and start the node with it in ENJAMBRE_JOIN or --join-file",
-        "la red en {address} está protegida, y este nodo no ha ingresado en ella: pida una línea de ingreso a quien la \
+        "la red en {address} está protegida, y este nodo no ha ingresado en ella; pida una línea de ingreso a quien la \
          administra (`tracker token create --join peer`), y arranque el nodo con ella en ENJAMBRE_JOIN o --join-file",
     ),
 ];
