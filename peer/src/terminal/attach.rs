@@ -84,8 +84,8 @@ pub async fn security(options: &Options) -> Tls {
     blocking(move || security_of(&data_dir)).await.unwrap_or_default()
 }
 
-/// Returns the security of a caller with a token. It shows no certificate: the own one would count for nothing
-/// beside the token, and may have ended.
+/// Returns the security of a caller with a token. It shows no certificate: the own one would count for
+/// nothing beside the token, and may have ended.
 ///
 /// # Errors
 /// When the membership in the data directory cannot be used.
