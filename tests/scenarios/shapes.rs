@@ -158,6 +158,18 @@ fn unending(cluster: &Cluster, checked: &mut Checked) -> Result<()> {
     Ok(())
 }
 
+/// Revokes a member of a network of its own.
+fn revoked(checked: &mut Checked) -> Result<()> {
+    let cluster = Cluster::builder().secured().peers(2).start()?;
+    let token = cluster.security.as_ref().context("secured")?.admin_token();
+    let status = cluster.peer(1).status();
+    let id = status["id"].as_str().context("an id")?;
+    let mut command = cluster.peer(0).command(["revoke", id, "--json"]);
+    let output = command.env("ENJAMBRE_TOKEN", token).output()?;
+    checked.lines(&["revoke"], "revoke", &Outcome::from(output).expect(0).stdout);
+    Ok(())
+}
+
 #[test]
 fn every_document_is_as_its_schema_says_and_every_command_has_one() -> Result<()> {
     let cluster = Cluster::builder().peer_in("here").peers(2).start()?;
@@ -192,6 +204,7 @@ fn every_document_is_as_its_schema_says_and_every_command_has_one() -> Result<()
     assert_eq!(checked.run(peer, "send", &short).stdout.lines().count(), 2);
 
     unending(&cluster, &mut checked)?;
+    revoked(&mut checked)?;
 
     let unchecked: Vec<_> = commands()
         .into_iter()
