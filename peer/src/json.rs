@@ -358,6 +358,17 @@ mod tests {
         suspended
     }
 
+    fn stalled() -> SourceFault {
+        SourceFault {
+            peer: PeerId::from_bytes([2; 16]),
+            address: "127.0.0.1:2".parse().expect("an address"),
+            kind: FaultKind::Stalled,
+            times: 3,
+            ago: Duration::from_millis(1500),
+            rate: None,
+        }
+    }
+
     #[test]
     fn a_node_says_how_its_session_stands() {
         let mut status = Status {
@@ -397,14 +408,7 @@ mod tests {
                 upload: ByteRate::new(7),
                 download: None,
             },
-            source_faults: vec![SourceFault {
-                peer: PeerId::from_bytes([2; 16]),
-                address: "127.0.0.1:2".parse().expect("an address"),
-                kind: FaultKind::Stalled,
-                times: 3,
-                ago: Duration::from_millis(1500),
-                rate: None,
-            }],
+            source_faults: vec![stalled()],
             scrub: Scrub {
                 done: 1,
                 total: 2,

@@ -6,8 +6,11 @@
 //! places, [`Options`] is the result.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -95,6 +98,7 @@ static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text)
 static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)
     .told("the network's, else what suits the file's size")
     .each_command();
+static TOKEN: Key<TokenText> = Key::new("token", text).each_command().concealing(|_| true);
 static JSON: Key<bool> = Key::new("json", truth).or("false").each_command();
 static QUIET: Key<bool> = Key::new("quiet", truth).or("false").each_command();
 static NO_PROGRESS: Key<bool> = Key::new("no_progress", truth).or("false").each_command();
@@ -109,9 +113,10 @@ pub fn table() -> Table {
     static BEFORE: [&dyn Setting; 9] = [
         &DATA_DIR, &PEER, &WEBSERVER, &TRACKER, &JOIN, &JOIN_FILE, &HOST, &PORT, &ADVERTISE,
     ];
-    static AFTER: [&dyn Setting; 9] = [
+    static AFTER: [&dyn Setting; 10] = [
         &REPLICAS,
         &FRAGMENT_LENGTH,
+        &TOKEN,
         &JSON,
         &QUIET,
         &NO_PROGRESS,
@@ -123,6 +128,32 @@ pub fn table() -> Table {
     static TABLE: LazyLock<Vec<&dyn Setting>> =
         LazyLock::new(|| [&BEFORE, node::settings::TABLE, &AFTER].concat());
     &TABLE
+}
+
+/// The text of an API token, which is read where it is needed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenText(String);
+
+impl TokenText {
+    /// Returns the text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenText(…)")
+    }
+}
+
+impl FromStr for TokenText {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
 }
 
 /// The value of `join`.
@@ -164,6 +195,8 @@ pub struct Options {
     pub entry: Option<EntryPoint>,
     /// The join line of a secured network, which is needed once.
     pub join: Option<JoinSource>,
+    /// The API token of an operator.
+    pub token: Option<TokenText>,
     /// The address on which a node of this process listens, if one is named.
     pub host: Option<String>,
     /// The port on which it listens; the default depends on the command.
@@ -288,6 +321,7 @@ impl Options {
             peer: values.get(&PEER),
             entry,
             join,
+            token: values.get(&TOKEN),
             host,
             port: values.said(&PORT),
             advertise,

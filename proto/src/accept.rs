@@ -14,7 +14,6 @@ pub mod places;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +32,7 @@ use tonic_health::server::HealthReporter;
 use tower::ServiceExt as _;
 use tracing::debug;
 
+pub use crate::ends::{ByTls, Ends};
 pub use door::Door;
 use door::{Answer, Place};
 pub use guard::{Gatekeeper, Pass, Scopes};
@@ -67,44 +67,6 @@ const UNSENT_BYTES: u32 = 32 << 10;
 
 /// Fewer, larger frames: fewer wake-ups on the data path.
 const FRAME_BYTES: u32 = 64 << 10;
-
-/// The two addresses of a connection; in the extensions of every request. A listener on all of IPv6 sees
-/// addresses of IPv4 inside addresses of IPv6; here they are plain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ends {
-    /// The caller's address.
-    pub remote: IpAddr,
-    /// The address that the caller has reached.
-    pub local: IpAddr,
-}
-
-/// The mark of a request that came by TLS; in the extensions of those.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ByTls;
-
-impl Ends {
-    /// Makes the ends of a connection.
-    #[must_use]
-    pub const fn new(remote: IpAddr, local: IpAddr) -> Self {
-        Self {
-            remote: remote.to_canonical(),
-            local: local.to_canonical(),
-        }
-    }
-
-    /// Whether the caller is on the program's own machine: at loopback, at the address that it has reached, or at
-    /// another address of the machine (from which the kernel dials a second address of one interface). No other
-    /// machine can hold a connection from such an address, because the answers to it do not leave this one. The
-    /// address that a program advertises proves nothing: others may be told a name, or a translated address.
-    #[must_use]
-    pub fn are_of_own_machine(self, has_address: impl FnOnce(IpAddr) -> bool) -> bool {
-        self.remote.is_loopback() || self.remote == self.local || has_address(self.remote)
-    }
-
-    fn of(stream: &TcpStream, remote: SocketAddr) -> io::Result<Self> {
-        Ok(Self::new(remote.ip(), stream.local_addr()?.ip()))
-    }
-}
 
 /// gRPC services of one program, with health and reflection.
 #[derive(Debug)]

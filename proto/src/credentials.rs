@@ -59,7 +59,8 @@ pub fn with_token<T>(token: Option<&ApiToken>, message: T) -> Request<T> {
     request
 }
 
-/// Returns the API token that a request shows; none when it shows something else, such as the token of a node.
+/// Returns the API token that a request shows; none when it shows something else, such as the token of a
+/// node.
 #[must_use]
 pub fn shown_token(headers: &HeaderMap) -> Option<Result<ApiToken, ApiTokenError>> {
     let shown = headers.get(AUTHORIZATION)?.to_str().ok()?;

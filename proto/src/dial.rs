@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use shared::model::{HostPort, KeyHash, MemberId, PeerId};
+use shared::model::{HostPort, KeyHash};
 use shared::security::authorization::Mode;
 use shared::security::{Identity, Role};
 use shared::{ErrorCode, describe};
@@ -19,6 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use crate::status::RemoteError;
+pub use crate::tls::Server;
 use crate::tls::{Connection, Tls, TlsError, Way, enrolment, explained, is_no_tls};
 
 /// Longer than any handshake in a data centre, shorter than a person's patience.
@@ -29,23 +30,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Covers 10 Gbit/s at 12 ms; smaller windows throttle a transfer to window / round trip.
 const WINDOW_BYTES: u32 = 16 << 20;
-
-/// The server of the own network that a dialler expects at an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Server {
-    /// Any member of a role.
-    Any(Role),
-    /// The member of this role with this id.
-    Member(Role, MemberId),
-}
-
-impl Server {
-    /// Returns the server that is a peer.
-    #[must_use]
-    pub fn peer(id: PeerId) -> Self {
-        Self::Member(Role::Peer, id.into())
-    }
-}
 
 /// Any tracker.
 pub(crate) const TRACKER: Server = Server::Any(Role::Tracker);
@@ -170,8 +154,8 @@ fn endpoint(address: &HostPort) -> Result<Endpoint, RemoteError> {
         .initial_connection_window_size(WINDOW_BYTES))
 }
 
-/// Returns whether it is worth the while to try an address of a join line again. Another network, or a program
-/// of another kind, stays what it is; clocks are set.
+/// Returns whether it is worth the while to try an address of a join line again. Another network, or a
+/// program of another kind, stays what it is; clocks are set.
 fn code_of(error: &io::Error) -> ErrorCode {
     let why = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
     match why {

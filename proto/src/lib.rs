@@ -6,13 +6,15 @@
 //! client for every service, with deadlines and retries; [`dial`] and [`accept`] are the only places where
 //! connections are made and taken. [`frame`] writes the one message that is too large to be copied.
 //! [`credentials`] proves in a call who makes it; [`tls`] proves who is at the other end of a connection.
-//! [`membership`] is how a program joins a secured network and stays in it. [`listen`] takes ports. [`http`] has the parts of HTTP that the three programs share.
+//! [`membership`] is how a program joins a secured network and stays in it. [`listen`] takes ports. [`http`]
+//! has the parts of HTTP that the three programs share.
 
 pub mod accept;
 pub mod accounts;
 pub mod client;
 pub mod credentials;
 pub mod dial;
+mod ends;
 pub mod frame;
 #[cfg(test)]
 mod hostile;

@@ -24,14 +24,31 @@ pub(crate) const SHARED: &[Row] = &[
 
 /// Clients stand on messages; nothing but `client` dials.
 pub(crate) const PROTO: &[Row] = &[
-    ("accept", &["listen", "opening", "tls", "v1"]),
-    ("accounts", &["accept"]),
-    ("client", &["credentials", "dial", "messages", "status", "v1"]),
+    (
+        "accept",
+        &[
+            "credentials",
+            "ends",
+            "http",
+            "listen",
+            "opening",
+            "status",
+            "tls",
+            "v1",
+        ],
+    ),
+    ("accounts", &["accept", "ends"]),
+    (
+        "client",
+        &["credentials", "dial", "messages", "status", "tls", "v1"],
+    ),
     ("credentials", &[]),
     ("dial", &["status", "tls"]),
+    ("ends", &[]),
     ("frame", &["messages"]),
-    ("http", &["accept", "messages", "status"]),
+    ("http", &["ends", "messages", "status"]),
     ("listen", &[]),
+    ("membership", &["client", "dial", "messages", "status", "tls"]),
     ("messages", &["status", "v1"]),
     ("opening", &[]),
     ("status", &[]),
@@ -270,7 +287,7 @@ pub(crate) const PEER: &[Row] = &[
     ("identity", &[]),
     ("json", &[]),
     ("limiter", &[]),
-    ("menu", &["collection", "settings", "terminal", "words"]),
+    ("menu", &["collection", "node", "settings", "terminal", "words"]),
     (
         "node",
         &[

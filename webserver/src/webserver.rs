@@ -211,8 +211,8 @@ fn keep(membership: Membership, mut directory: watch::Receiver<Directory>, tasks
     tasks.spawn("live tracker", OnExit::ShutDown, async move {
         let following = async {
             loop {
-                // A tracker does not serve a webserver whose certificate has ended, so that none is live until
-                // one has renewed it.
+                // A tracker does not serve a webserver whose certificate has ended, so that none is live
+                // until one has renewed it.
                 let first = directory.borrow_and_update().live_first().next().cloned();
                 let first = first.map(|tracker| tracker.address().clone());
                 sender.send_if_modified(|known| {

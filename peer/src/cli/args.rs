@@ -106,6 +106,13 @@ pub enum Command {
     },
     /// Give the data directory an id of its own, when it is a copy of another node's; no node may run on it
     NewId,
+    /// Take the certificate of a peer, or of another member, back: it is out of the secured network at once
+    /// and for good; needs an administrator's token in ENJAMBRE_TOKEN
+    Revoke {
+        /// Its id, or the beginning of it, as `peer network` and `tracker member list` show it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
     /// Make a new index from the fragments on disk, when the index is damaged or gone; no node may run on the
     /// data directory
     RebuildIndex,

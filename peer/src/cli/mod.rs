@@ -17,6 +17,7 @@ mod names;
 mod node;
 mod plan;
 mod rebuild;
+mod revoke;
 mod send;
 mod serve;
 mod standard_streams;
@@ -277,6 +278,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::Network(args) => upkeep::network(context, args).await,
         Command::AdoptNetwork { network } => adopt::run(context, network.as_deref()).await,
         Command::NewId => node::new_id(context).await,
+        Command::Revoke { id } => revoke::run(context, &id).await,
         Command::RebuildIndex => rebuild::run(context).await,
         Command::Verify { content } => node::verify(context, content).await,
         Command::History { name } => names::history(context, &name).await,

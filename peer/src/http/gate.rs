@@ -154,7 +154,7 @@ mod tests {
             ("origin", "http://evil.example"),
             ("origin", "null"),
             ("origin", "http://localhost:3000"),
-            ("origin", "https://localhost:50053"),
+            ("origin", "https://localhost:3000"),
             ("sec-fetch-site", "cross-site"),
             ("sec-fetch-site", "same-site"),
         ] {
@@ -162,6 +162,8 @@ mod tests {
         }
         for own in [
             ("origin", "http://localhost:50053"),
+            // The same program by TLS.
+            ("origin", "https://localhost:50053"),
             ("sec-fetch-site", "none"),
             ("sec-fetch-site", "same-origin"),
         ] {

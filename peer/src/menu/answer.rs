@@ -43,7 +43,7 @@ pub enum Way {
 /// # Errors
 /// The text to show, with the possible answers. It repeats no join line.
 pub fn entry(line: &str, default: &EntryPoint) -> Result<Way, String> {
-    match line.trim().starts_with("enjambre") && line.contains("://") {
+    match is_secret(line) {
         true => {
             let line: Result<JoinLine, _> = line.parse();
             line.map(Way::Join)
@@ -51,6 +51,12 @@ pub fn entry(line: &str, default: &EntryPoint) -> Result<Way, String> {
         }
         false => address_of(line, default).map(Way::Entry),
     }
+}
+
+/// Whether a line is meant as a join line, whose secret no transcript repeats.
+#[must_use]
+pub fn is_secret(line: &str) -> bool {
+    line.trim_start().starts_with("enjambre") && line.contains("://")
 }
 
 fn address_of(line: &str, default: &EntryPoint) -> Result<EntryPoint, String> {

@@ -12,6 +12,7 @@ use shared::runtime::{OnExit, Tasks};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::answer;
 use super::completion::Completes;
 use super::editor::{Answer, LineEditor, Question};
 use super::screen::{COLUMNS, wrapped};
@@ -272,6 +273,7 @@ impl<'a> Console<'a> {
         self.is_over |= answer == Answer::End;
         match &answer {
             // A terminal has shown the line; a transcript of a script has not.
+            Answer::Line(line) if !self.is_terminal && answer::is_secret(line) => self.say("(hidden)"),
             Answer::Line(line) if !self.is_terminal => self.say(line),
             Answer::Line(_) => {}
             Answer::Interrupted | Answer::End => self.say(""),

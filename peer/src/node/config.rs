@@ -6,14 +6,14 @@ use proto::messages::control::EntryPoint;
 use shared::model::HostPort;
 use shared::settings::InForce;
 
-use super::joining::JoinSource;
+use super::join_source::JoinSource;
 use super::settings::NodeSettings;
 
 /// The configuration of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeConfig {
-    /// The address to listen on beside 127.0.0.1; anything but loopback exposes the node. None lets a member of
-    /// a secured network listen on the address that leads to its network, and others on loopback.
+    /// The address to listen on beside 127.0.0.1; anything but loopback exposes the node. None lets a member
+    /// of a secured network listen on the address that leads to its network, and others on loopback.
     pub host: Option<String>,
     /// The port to listen on; 0 picks one.
     pub port: u16,

@@ -31,9 +31,13 @@ pub(super) async fn host(config: &NodeConfig, membership: &Membership, entry: Op
     if let Some(host) = &config.host {
         return host.clone();
     }
-    let entry = entry.filter(|_| membership.is_member());
+    if !membership.is_member() {
+        return LOCALHOST.to_string();
+    }
+    // A command enters its network when its node runs already.
+    let entry = entry.cloned().or_else(|| super::last_entry(&config.data_dir));
     let Some(EntryPoint::Webserver(network) | EntryPoint::Tracker(network) | EntryPoint::Peer(network)) =
-        entry
+        &entry
     else {
         return LOCALHOST.to_string();
     };

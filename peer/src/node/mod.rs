@@ -5,6 +5,7 @@
 //! it through its `Control` service like to any other node, so there is one path for all of them.
 
 mod config;
+mod join_source;
 mod joining;
 mod listening;
 mod memory;
@@ -24,7 +25,7 @@ use proto::listen::ListenError;
 use proto::membership::{Membership, MembershipError};
 use proto::messages::control::EntryPoint;
 use proto::tls::Tls;
-use shared::model::{ContentId, HostPort, NetworkId};
+use shared::model::{ContentId, HostPort, NetworkId, Zone};
 use shared::refusal::{of_place, remedy};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::security::Role;
@@ -34,7 +35,8 @@ use tokio::task::JoinHandle;
 use tracing::info;
 
 pub use config::NodeConfig;
-pub use joining::{JoinSource, JoinSourceError, membership_of, security_of};
+pub use join_source::{JoinSource, JoinSourceError};
+pub use joining::{membership_of, security_of};
 pub use listening::own_address;
 pub use memory::{MemoryBudget, MemoryBudgetError};
 pub use running::{Hidden, RunningNode, find_running};
@@ -59,6 +61,12 @@ use store::{Adopted, DiskStore, StoreError};
 #[must_use]
 pub fn last_entry(data_dir: &Path) -> Option<EntryPoint> {
     Acquaintances::of(data_dir).last_entry()
+}
+
+/// Returns the trackers that the node of a data directory knew last.
+#[must_use]
+pub fn known_trackers(data_dir: &Path) -> Vec<HostPort> {
+    Acquaintances::of(data_dir).trackers()
 }
 
 /// Gives a data directory on which no node runs an id of its own; none when it has no id yet.
@@ -215,11 +223,7 @@ impl NodeHandle {
         refuse_wildcard(&config, host, address)?;
         let zone = watch::Sender::new(config.settings.zone.clone().or_else(|| membership.zone()));
         let sources = TrackerSources::new(identity.peer());
-        let own = Own {
-            id: identity.peer(),
-            zone: zone.subscribe(),
-            tls: tls.clone(),
-        };
+        let own = own(&identity, &zone, &tls);
         let fetcher = fetcher(&config.settings, store.clone(), &sources, &tasks, &clock, own);
         let (reporter, reports) = mpsc::channel(REPORTS);
         let assignments = Assignments::start(&store, &identity, &fetcher, &clock, &tasks, reporter.clone());
@@ -359,6 +363,14 @@ async fn open(config: &NodeConfig) -> Result<(Arc<DiskStore>, Arc<Identity>), No
         path: config.data_dir.clone(),
         source,
     })
+}
+
+fn own(identity: &Identity, zone: &watch::Sender<Option<Zone>>, tls: &Tls) -> Own {
+    Own {
+        id: identity.peer(),
+        zone: zone.subscribe(),
+        tls: tls.clone(),
+    }
 }
 
 /// Fetches from the sources that are found, within limits.

@@ -98,6 +98,10 @@ pub(crate) fn settings(node: &Node) -> InForce {
         let origin = settings.get(key).map_or(Origin::Default, |(_, origin)| *origin);
         settings.insert(key.to_owned(), (value, origin));
     }
+    if let Some((host, Origin::Default)) = settings.get_mut("host") {
+        // A member of a secured network has chosen it by itself.
+        *host = node.listens.ip().to_string();
+    }
     let limits = limits(node);
     for (key, rate) in [
         ("upload_limit", limits.upload),

@@ -181,7 +181,7 @@ fn wrong_program(way: &EntryPoint, found: Program) -> RemoteError {
 /// Says that a network has to be joined first.
 fn secured(address: &HostPort) -> RemoteError {
     let text = format!(
-        "the network at {address} is secured, and this node has not joined it: get a join line from its operator \
+        "the network at {address} is secured, and this node has not joined it; get a join line from its operator \
          (`tracker token create --join peer`), and start the node with it in ENJAMBRE_JOIN or --join-file"
     );
     RemoteError::new(ErrorCode::FailedPrecondition, text)
@@ -281,6 +281,21 @@ impl Acquaintances {
     #[must_use]
     pub fn last_entry(&self) -> Option<EntryPoint> {
         self.read().map(|known| known.entry)
+    }
+
+    /// Returns the trackers that were known the last time.
+    #[must_use]
+    pub fn trackers(&self) -> Vec<HostPort> {
+        let Some(known) = self.read() else {
+            return Vec::new();
+        };
+        let mut trackers = known.trackers;
+        if let EntryPoint::Tracker(tracker) = known.entry
+            && !trackers.contains(&tracker)
+        {
+            trackers.push(tracker);
+        }
+        trackers
     }
 
     /// Notes the way into the network that the node has joined, before it has been there. A half-written file

@@ -33,7 +33,8 @@ impl Probes {
         }
     }
 
-    /// Begins to dial an address where a peer should answer. Without a free slot nothing happens: the tracker asks another peer.
+    /// Begins to dial an address where a peer should answer. Without a free slot nothing happens: the tracker
+    /// asks another peer.
     pub(super) fn begin(&self, probe: u64, peer: PeerId, address: HostPort) {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             return;

@@ -1,9 +1,10 @@
-//! The tracker that a member asks about its network's security: that of the session, and without a session one
-//! after another of those that are known.
+//! The tracker that a member asks about its network's security: that of the session, and without a session
+//! one after another of those that are known.
 //!
 //! A machine that was off for months has no session, because its certificate has ended. Trackers renew it all
 //! the same, so that it comes back by itself.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use proto::client::DirectoryClient;
@@ -13,7 +14,7 @@ use shared::model::HostPort;
 use tokio::sync::watch;
 use tracing::debug;
 
-use super::Network;
+use super::{Connection, Network};
 
 /// The time in which a session begins that has nothing in its way.
 const ENTERING: Duration = Duration::from_secs(3);
@@ -37,23 +38,24 @@ impl Network {
                     Err(_) => return,
                 }
             }
-            let mut wait = ENTERING;
-            for tracker in std::iter::once(None).chain(self.known_trackers(&membership).await) {
-                if let Some(tracker) = tracker {
-                    told(&tell, tracker);
-                    wait = TURN;
-                }
-                match tokio::time::timeout(wait, connections.changed()).await {
-                    Err(_) => {}
-                    Ok(Ok(())) => break,
-                    Ok(Err(_)) => return,
+            match session_within(ENTERING, &mut connections).await {
+                Some(true) => continue,
+                Some(false) => {}
+                None => return,
+            }
+            for tracker in self.known_trackers(&membership).await {
+                told(&tell, tracker);
+                match session_within(TURN, &mut connections).await {
+                    Some(true) => break,
+                    Some(false) => {}
+                    None => return,
                 }
             }
         }
     }
 
     /// Returns trackers that may be of the network that is wished for.
-    async fn known_trackers(&self, membership: &Membership) -> Vec<Option<HostPort>> {
+    async fn known_trackers(&self, membership: &Membership) -> Vec<HostPort> {
         let entry = self.wish.borrow().entry.clone();
         if !membership.is_member() || entry.is_none() {
             return Vec::new();
@@ -65,13 +67,25 @@ impl Network {
         let remembered = self.known.borrow().clone();
         let remembered = remembered.filter(|known| Some(&known.entry) == entry.as_ref());
         trackers.extend(remembered.into_iter().flat_map(|known| known.trackers));
-        if let Some(EntryPoint::Webserver(address) | EntryPoint::Peer(address)) = &entry
-            && trackers.is_empty()
-        {
-            trackers = asked(membership, &entry, address).await;
+        if let Some(entry @ (EntryPoint::Webserver(address) | EntryPoint::Peer(address))) = &entry {
+            trackers.extend(asked(membership, entry, address).await);
         }
-        trackers.dedup();
-        trackers.into_iter().map(Some).collect()
+        let mut seen = HashSet::new();
+        trackers.retain(|tracker| seen.insert(tracker.clone()));
+        trackers
+    }
+}
+
+/// Waits for a session; none when the node stops. Each attempt that fails says that there is none, which is
+/// no news.
+async fn session_within(
+    wait: Duration,
+    connections: &mut watch::Receiver<Option<Connection>>,
+) -> Option<bool> {
+    match tokio::time::timeout(wait, connections.wait_for(Option::is_some)).await {
+        Ok(Ok(_)) => Some(true),
+        Ok(Err(_)) => None,
+        Err(_) => Some(false),
     }
 }
 
@@ -84,12 +98,12 @@ fn told(tell: &watch::Sender<Option<HostPort>>, tracker: HostPort) {
 }
 
 /// Asks a webserver or a peer for trackers, without a certificate: the own one may have ended.
-async fn asked(membership: &Membership, entry: &Option<EntryPoint>, address: &HostPort) -> Vec<HostPort> {
+async fn asked(membership: &Membership, entry: &EntryPoint, address: &HostPort) -> Vec<HostPort> {
     let Ok(Some(guest)) = membership.guest() else {
         return Vec::new();
     };
     let client = match entry {
-        Some(EntryPoint::Peer(_)) => DirectoryClient::of_peer(address, &guest),
+        EntryPoint::Peer(_) => DirectoryClient::of_peer(address, &guest),
         _ => DirectoryClient::of_webserver(address, &guest),
     };
     let Ok(client) = client else {

@@ -67,7 +67,7 @@ fn a_node_says_an_address_that_others_can_dial() {
 }
 
 /// A value that each setting accepts and that is not its default.
-const SAMPLES: [(&str, &str); 25] = [
+const SAMPLES: [(&str, &str); 26] = [
     ("data_dir", "/data"),
     ("peer", "127.0.0.1:1"),
     ("webserver", "web:2"),
@@ -86,6 +86,7 @@ const SAMPLES: [(&str, &str); 25] = [
     ("scrub_rate", "none"),
     ("replicas", "8"),
     ("fragment_length", "64KiB"),
+    ("token", "enj_0"),
     ("json", "1"),
     ("quiet", "true"),
     ("no_progress", "yes"),

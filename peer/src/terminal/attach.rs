@@ -18,7 +18,7 @@ use super::exit::{Exit, Failure};
 use crate::blocking::blocking;
 use crate::node::{
     Hidden, JoinSource, NodeConfig, NodeError, NodeHandle, RunningNode, find_running, last_entry,
-    own_address, security_of,
+    membership_of, own_address, security_of,
 };
 use crate::settings::{Options, default_entry};
 use crate::words;
@@ -82,6 +82,18 @@ pub async fn find(options: &Options) -> Result<Option<Attached>, Failure> {
 pub async fn security(options: &Options) -> Tls {
     let data_dir = options.data_dir.clone();
     blocking(move || security_of(&data_dir)).await.unwrap_or_default()
+}
+
+/// Returns the security of a caller with a token. It shows no certificate: the own one would count for
+/// nothing beside the token, and may have ended.
+///
+/// # Errors
+/// When the membership in the data directory cannot be used.
+pub async fn guest(options: &Options) -> Result<Tls, RemoteError> {
+    let data_dir = options.data_dir.clone();
+    let guest = blocking(move || membership_of(&data_dir)?.guest()).await;
+    let stopping = |_| RemoteError::new(ErrorCode::Cancelled, "this program is stopping");
+    Ok(guest.map_err(stopping)??.unwrap_or_default())
 }
 
 /// Makes a running node a member of the network of a join line, unless it is one; returns the way into it.

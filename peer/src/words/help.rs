@@ -67,7 +67,7 @@ NAME: NOMBRE
 NAME@REV: NOMBRE@REV
 NAME|ID: NOMBRE|ID
 PATH: RUTA
-PEER:PORT: NODO:PUERTO
+LINE|PEER:PORT: LÍNEA|NODO:PUERTO
 PORT: PUERTO
 RATE: RITMO
 SHELL: SHELL
@@ -149,6 +149,8 @@ limit.download: Límite de recepción de todos los nodos juntos, o `none`
 network: Mostrar los nodos de la red
 network.all: También los nodos que se han ido y no guardaban nada
 network.remove: Quitar de la lista, para todos, un nodo perdido
+revoke: Retirar el certificado de un nodo, o de otro miembro: queda fuera de la red protegida en el acto y para siempre; hace falta un token de administración en ENJAMBRE_TOKEN
+revoke.id: Su id, o el principio, como lo muestran `peer network` y `tracker member list`
 adopt-network: Publicar en la red de este nodo lo que publicó en otra que ya no existe; no puede haber un nodo en marcha con el directorio de datos
 adopt-network.network: La otra red, o el principio de su id, como lo muestra `peer status`
 new-id: Dar al directorio de datos un id propio, cuando es copia del de otro nodo; no puede haber un nodo en marcha con él

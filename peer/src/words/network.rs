@@ -24,6 +24,24 @@ shared::messages! {
         en: "--for says how long a maintenance lasts, and `off` ends it",
         es: "--for dice cuánto dura un mantenimiento, y `off` lo termina"
     }
+    fn revoke(id) { en: "revoke {id}", es: "revocar {id}" }
+    fn has_revoked(id) {
+        en: "{id} is revoked: it serves nothing, receives nothing and counts for nothing any more",
+        es: "{id} queda revocado: ya no sirve nada, no recibe nada y no cuenta para nada"
+    }
+    fn needs_a_token() {
+        en: "it takes an administrator's token in ENJAMBRE_TOKEN, such as the one that `tracker init` printed",
+        es: "hace falta un token de administración en ENJAMBRE_TOKEN, como el que escribió `tracker init`"
+    }
+    fn knows_no_tracker() {
+        en: "the data directory knows no tracker of the network; run it where a node is, or name its --data-dir",
+        es: "el directorio de datos no conoce ningún tracker de la red; ejecútelo donde haya un nodo, o indique su --data-dir"
+    }
+    fn no_such_member() { en: "there is no such member", es: "no hay tal miembro" }
+    fn member_id_too_short() {
+        en: "give more of its id: several members may be meant",
+        es: "indique más de su identificador: puede referirse a varios miembros"
+    }
     fn drain_peer() { en: "drain this peer", es: "vaciar este nodo" }
     fn remove_peer(id) { en: "remove peer {id}", es: "quitar el nodo {id}" }
     fn removed_peer(id) { en: "peer {id} is no longer listed", es: "el nodo {id} ya no está en la lista" }

@@ -96,8 +96,8 @@ impl SecurityClient {
         Ok(Incoming::new(begun(FOLLOW_DEADLINE, &self.remote, call).await?))
     }
 
-    /// Makes a token; without a life it has no end. The call is tried once: nobody would know of the token of a
-    /// lost answer.
+    /// Makes a token; without a life it has no end. The call is tried once: nobody would know of the token of
+    /// a lost answer.
     pub async fn create_token(
         &self,
         grant: Grant,

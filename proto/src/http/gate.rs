@@ -23,7 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use shared::ErrorCode;
 
 use super::HttpError;
-use crate::accept::Ends;
+use crate::ends::Ends;
 
 /// The header in which browsers say whose page makes a request.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

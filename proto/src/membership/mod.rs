@@ -112,8 +112,8 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// Reads the membership of a data directory and puts it into force, if there is one. A peer has an id and a
-    /// key before it joins; a program that has none (`own` is none) gets them when it joins.
+    /// Reads the membership of a data directory and puts it into force, if there is one. A peer has an id and
+    /// a key before it joins; a program that has none (`own` is none) gets them when it joins.
     ///
     /// # Errors
     /// When there is one that cannot be used.

@@ -1,7 +1,7 @@
 //! The file `membership.json`: the certificates of a member, and what it has heard last.
 //!
-//! Invariants: only its owner may read it; it is replaced whole and durably; the news in force are never older
-//! than those of the file.
+//! Invariants: only its owner may read it; it is replaced whole and durably; the news in force are never
+//! older than those of the file.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -53,8 +53,8 @@ struct File {
     member: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// The hash of the authority's key in the join line, in hexadecimal digits: the authority may have another
-    /// key since.
+    /// The hash of the authority's key in the join line, in hexadecimal digits: the authority may have
+    /// another key since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     joined_by: Option<String>,
     /// The failure domain that the line named.
@@ -146,8 +146,8 @@ impl Papers {
         Ok(Some((Credentials { chain, key, roots }, news)))
     }
 
-    /// Takes the certificate of a key, and makes both durable. It is the first one if the program has joined by
-    /// a line with this hash now.
+    /// Takes the certificate of a key, and makes both durable. It is the first one if the program has joined
+    /// by a line with this hash now.
     pub(super) fn take(
         &mut self,
         (member, key): OwnKey,

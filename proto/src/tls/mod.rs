@@ -23,15 +23,13 @@ use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
-use shared::model::{ClusterId, KeyHash, Timestamp};
+use shared::model::{ClusterId, KeyHash, MemberId, PeerId, Timestamp};
 use shared::runtime::Clock;
 use shared::security::authorization::{Caller, Mode};
 use shared::security::{Expected, Identity, News, Role};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-
-use crate::dial::Server;
 
 pub use certificate::{Certificate, key_of, life_of};
 pub(crate) use connection::Connection;
@@ -55,6 +53,23 @@ const CONFIRMED_FOR: Duration = Duration::from_hours(24);
 
 /// The wall clock may be set while a certificate's end is waited for: it is looked at this often.
 const CLOCK_CHECK: Duration = Duration::from_mins(10);
+
+/// The server of the own network that a dialler expects at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// Any member of a role.
+    Any(Role),
+    /// The member of this role with this id.
+    Member(Role, MemberId),
+}
+
+impl Server {
+    /// Returns the server that is a peer.
+    #[must_use]
+    pub fn peer(id: PeerId) -> Self {
+        Self::Member(Role::Peer, id.into())
+    }
+}
 
 /// Security of one program as it is at a moment; cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -103,8 +118,8 @@ impl Tls {
         }
     }
 
-    /// Makes the handle of a program that is no member and calls members of a cluster with a token, or proves a
-    /// key: it knows the roots.
+    /// Makes the handle of a program that is no member and calls members of a cluster with a token, or proves
+    /// a key: it knows the roots.
     ///
     /// # Errors
     /// When a root is none.
@@ -150,8 +165,8 @@ impl Tls {
         self.state.send_modify(|state| state.revoked = revoked);
     }
 
-    /// Puts into force what every member has to know, as a tracker confirmed it at a time. The roots come with
-    /// the credentials.
+    /// Puts into force what every member has to know, as a tracker confirmed it at a time. The roots come
+    /// with the credentials.
     pub fn adopt(&self, news: &News, heard: Timestamp) {
         let revoked = Arc::new(news.revoked.iter().copied().collect());
         self.state.send_modify(|state| {

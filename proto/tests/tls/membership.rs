@@ -347,7 +347,7 @@ async fn a_refused_program_is_told_why_and_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn a_machine_that_was_off_for_longer_than_its_certificate_comes_back_by_itself() {
+async fn a_machine_that_was_off_for_long_comes_back() {
     let (issuer, dir) = (Issuer::new(), tempfile::tempdir().expect("a directory"));
     let (address, _tasks) = issuer.serve().await;
     issuer.live(&[-9 * HOUR..-HOUR, NOW]);

@@ -43,7 +43,8 @@ impl HostPort {
         }
     }
 
-    /// Translates an address of loopback that a program on another machine has told: it means its own machine.
+    /// Translates an address of loopback that a program on another machine has told: it means its own
+    /// machine.
     #[must_use]
     pub fn seen_from(&self, teller: &Self) -> Self {
         match self.is_loopback() && !teller.is_loopback() {

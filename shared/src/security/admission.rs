@@ -19,7 +19,7 @@ pub enum Grant {
     },
     /// To make calls.
     Api {
-        /// What they may be about.
+        /// The actions and names that the calls may be about.
         scopes: Vec<Scope>,
     },
 }
@@ -56,7 +56,7 @@ pub struct MemberEntry {
     pub is_revoked: bool,
 }
 
-/// What every member has to know of its network's security.
+/// News for every member about its network's security.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct News {
     /// The degree to which the network is secured.
@@ -72,7 +72,7 @@ pub struct News {
 pub struct Admission {
     /// Certificates in DER: the member's, those that lead to the root, and the root.
     pub chain: Vec<Vec<u8>>,
-    /// What the member has to know.
+    /// News for the member.
     pub news: News,
     /// Failure domain that the join line names.
     pub zone: Option<Zone>,

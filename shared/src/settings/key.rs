@@ -74,7 +74,7 @@ pub struct Key<T: 'static> {
     flag: Option<Flag>,
 }
 
-/// What is shown in place of a text that is concealed.
+/// Text in place of one that is concealed.
 pub(super) const CONCEALED: &str = "(hidden)";
 
 /// Properties of a setting without its type.

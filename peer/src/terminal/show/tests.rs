@@ -431,7 +431,7 @@ fn a_survey_names_losses_and_the_endangered() {
 }
 
 #[test]
-fn a_member_says_how_long_its_certificate_lasts_and_why_it_was_not_renewed() {
+fn a_member_says_how_long_its_certificate_lasts() {
     let (now, hour) = (Timestamp::from_millis(1 << 40), 3_600_000);
     let mut status = connecting();
     assert!(!super::status(&status, None, now).contains("security"));

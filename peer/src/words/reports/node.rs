@@ -472,7 +472,6 @@ pub(super) const CONNECTION: &[(&str, &str)] = &[
         "another program that speaks HTTP",
         "otro programa, que habla HTTP",
     ),
-    ("another program that speaks TLS", "otro programa, que habla TLS"),
     ("another program", "otro programa"),
     ("no answer within {within}", "no hubo respuesta en {within}"),
     (

@@ -246,9 +246,9 @@ pub(super) const TLS: &[(&str, &str)] = &[
         "no se puede ingresar en la red: {0}",
     ),
     (
-        "the network at {address} is secured, and this node has not joined it: get a join line from its operator \
+        "the network at {address} is secured, and this node has not joined it; get a join line from its operator \
          (`tracker token create --join peer`), and start the node with it in ENJAMBRE_JOIN or --join-file",
-        "la red en {address} está protegida, y este nodo no ha ingresado en ella: pida una línea de ingreso a quien la \
+        "la red en {address} está protegida, y este nodo no ha ingresado en ella; pida una línea de ingreso a quien la \
          administra (`tracker token create --join peer`), y arranque el nodo con ella en ENJAMBRE_JOIN o --join-file",
     ),
 ];
@@ -337,4 +337,38 @@ pub(super) const ADMISSION: &[(&str, &str)] = &[
         "the cryptographic library fails: {0}",
         "falla la biblioteca criptográfica: {0}",
     ),
+    (
+        "a program that speaks TLS (a secured network is entered with a join line)",
+        "un programa que habla TLS (en una red protegida se entra con una línea de ingreso)",
+    ),
+    ("a token has 1 to {} scopes", "un token tiene de 1 a {} alcances"),
+    ("at most {} are allowed", "se permiten {} como máximo"),
+    (
+        "cannot {act} {path}: {source}",
+        "no se puede {act} {path}: {source}",
+    ),
+    ("has another length", "tiene otra longitud"),
+    ("must be 16 bytes", "debe tener 16 bytes"),
+    (
+        "must be at most {MAX_DER} bytes, got {got}",
+        "debe tener {MAX_DER} bytes como máximo, y tiene {got}",
+    ),
+    (
+        "no tracker has told this machine for a day which members are revoked, so it takes no peer's certificate",
+        "ningún tracker le ha dicho en un día a esta máquina qué miembros están revocados, así que no acepta certificados de nodos",
+    ),
+    (
+        "people join with API tokens",
+        "las personas ingresan con tokens de API",
+    ),
+    (
+        "the certificate's key cannot be read",
+        "no se puede leer la clave del certificado",
+    ),
+    ("the program", "el programa"),
+    (
+        "this API token is unknown, revoked, at its end or damaged; `tracker token create` makes another",
+        "este token de API es desconocido, está revocado, terminado o dañado; `tracker token create` hace otro",
+    ),
+    ("this program is stopping", "este programa se está deteniendo"),
 ];

@@ -191,6 +191,7 @@ fn strangers_get_in_nowhere_but_at_the_door() {
         "ANY /api/",
         "ANY /api/{*rest}",
         "GET /",
+        "GET /directory.json",
         "GET /healthz",
         "GET /page.css",
         "GET /page.js",
