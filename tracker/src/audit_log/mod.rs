@@ -3,7 +3,7 @@
 //! Each line has the SHA-256 of the line before it, so that nobody changes or removes one in the middle
 //! unnoticed; the chain goes on over files. A thread of its own writes, fed by a bounded queue, so that no
 //! request waits for the disk. Lines that find no room in the queue are counted, and the count is written.
-//! Calls that were denied or failed are written as often as [`limit`] allows to each caller. No secret is
+//! Calls that were denied or failed are written as often as `limit.rs` allows to each caller. No secret is
 //! ever passed to this module: callers are named by ids.
 //!
 //! The log's end can be cut off without a trace: whoever needs more sends the lines to another machine.

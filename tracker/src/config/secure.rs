@@ -10,7 +10,7 @@ use shared::settings::flags::one_of;
 /// Programs that join.
 static JOINING: [&str; 3] = ["peer", "webserver", "tracker"];
 
-/// See the [module](self).
+/// Commands about the security of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum SecureCommand {
     /// Secure the network of a data directory that no tracker runs on: make its certificate authority, and
