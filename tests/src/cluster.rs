@@ -287,15 +287,8 @@ impl ClusterBuilder {
             .secured
             .then(|| Security::init_with(&data_dir, &self.environment));
         let security = security.transpose()?;
-        let entry = Entry {
-            arguments: vec![
-                "--data-dir".into(),
-                data_dir.into(),
-                "--config".into(),
-                config.into(),
-            ],
-            environment: self.environment.clone(),
-        };
+        let mut entry = Entry::of_tracker(data_dir, config);
+        entry.environment.clone_from(&self.environment);
         let log = directory.join("tracker.log");
         let tracker = Program::start_by("tracker", entry, &log, "127.0.0.1", Vec::new())?;
         let data_dir = directory.join("webserver");

@@ -103,6 +103,21 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Returns the settings of a tracker: its data directory and its file.
+    #[must_use]
+    pub fn of_tracker(data_dir: PathBuf, config: PathBuf) -> Self {
+        let arguments = [
+            "--data-dir".into(),
+            data_dir.into(),
+            "--config".into(),
+            config.into(),
+        ];
+        Self {
+            arguments: arguments.into(),
+            environment: Vec::new(),
+        }
+    }
+
     /// Returns the way of a webserver to a tracker; it keeps its membership in a directory.
     #[must_use]
     pub fn of_webserver(security: Option<&Security>, tracker: &str, data_dir: PathBuf) -> Self {

@@ -138,15 +138,7 @@ impl Fleet {
         let switch = network.as_ref().map(Network::switch);
         let data_dir = root.join("tracker");
         let security = is_secured.then(|| Security::init(&data_dir)).transpose()?;
-        let entry = Entry {
-            arguments: vec![
-                "--data-dir".into(),
-                data_dir.into(),
-                "--config".into(),
-                config.into(),
-            ],
-            environment: Vec::new(),
-        };
+        let entry = Entry::of_tracker(data_dir, config);
         let tracker = launch("tracker", entry, root, switch.as_ref())?;
         let entry = Entry::of_webserver(security.as_ref(), tracker.address(), root.join("webserver"));
         let webserver = launch("webserver", entry, root, switch.as_ref())?;
