@@ -1,7 +1,7 @@
 //! The one place where connections are made.
 //!
 //! [`channel`] is for this machine. [`secured`] expects a certain server of the network at an address, and is
-//! like [`channel`] where there is no security. [`Entrance`] is for a machine that has only a join line.
+//! like [`channel`] where there is no security. [`always_secured`] is for calls about security. [`Entrance`] is for a machine that has only a join line.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -82,6 +82,23 @@ pub fn secured(address: &HostPort, tls: &Tls, server: Server) -> Result<Channel,
     Ok(endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
         let (address, tls) = (address.clone(), tls.clone());
         async move { Ok::<_, io::Error>(TokioIo::new(dial(&address, &tls, server).await?)) }
+    })))
+}
+
+/// A channel like [`secured`] that is by TLS in every mode: for calls about security itself. News that came
+/// without TLS could make a member trust another authority, and an administrator's token would be in clear.
+///
+/// # Errors
+/// When the address cannot be one (no connection is tried here).
+pub(crate) fn always_secured(address: &HostPort, tls: &Tls, server: Server) -> Result<Channel, RemoteError> {
+    let endpoint = endpoint(address)?;
+    let (address, tls) = (address.clone(), tls.clone());
+    Ok(endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
+        let (address, tls) = (address.clone(), tls.clone());
+        async move {
+            let secured = handshake(&address, &tls, server).await;
+            Ok::<_, io::Error>(TokioIo::new(secured.map_err(explained)?))
+        }
     })))
 }
 
@@ -173,11 +190,16 @@ async fn connect(address: &HostPort) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+async fn handshake(address: &HostPort, tls: &Tls, server: Server) -> io::Result<Connection> {
+    let expected = tls.expected(server)?;
+    tls.connect(connect(address).await?, expected).await
+}
+
 async fn dial(address: &HostPort, tls: &Tls, server: Server) -> io::Result<Connection> {
     match tls.way_out() {
         Way::Plain => Ok(Connection::plain(connect(address).await?)),
         Way::None => Err(TlsError::NoCredentials.into()),
-        Way::Tls => match tls.connect(connect(address).await?, tls.expected(server)?).await {
+        Way::Tls => match handshake(address, tls, server).await {
             // The mode is read again: it may have been tightened meanwhile.
             Err(error) if is_no_tls(&error) && tls.mode() == Mode::Permissive => {
                 Ok(Connection::plain(connect(address).await?))

@@ -27,12 +27,12 @@ pub struct SecurityClient {
 }
 
 impl SecurityClient {
-    /// Makes a client that dials on first use.
+    /// Makes a client that dials on first use, and by TLS only, whatever the mode of the network.
     ///
     /// # Errors
     /// When the address cannot be dialled.
     pub fn new(tracker: &HostPort, tls: &Tls) -> Result<Self, RemoteError> {
-        let channel = dial::secured(tracker, tls, dial::TRACKER)?;
+        let channel = dial::always_secured(tracker, tls, dial::TRACKER)?;
         Ok(Self::over(channel, tracker))
     }
 

@@ -273,6 +273,24 @@ async fn a_program_joins_once_and_is_a_member_from_then_on() {
 }
 
 #[tokio::test]
+async fn news_without_tls_are_no_news_in_any_mode() {
+    let (issuer, dir) = (Issuer::new(), tempfile::tempdir().expect("a directory"));
+    let (address, _tasks) = issuer.serve().await;
+    let membership = open(dir.path(), None);
+    membership.join(&issuer.line(&[&address])).await.expect("joined");
+    // An impostor without a certificate would have members trust another authority.
+    let services = Services::new().add(SecurityServer::new(Issuer::new())).await;
+    let (impostor, _tasks) = serve_guarded(services, Tls::off(Clock::system()), Role::Tracker).await;
+    for mode in Mode::ALL {
+        membership.tls().set_mode(mode);
+        let security = proto::client::SecurityClient::new(&impostor, membership.tls());
+        let heard = security.expect("an address").follow().await;
+        let refused = heard.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.contains("does not speak TLS"), "{mode}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_peer_keeps_the_key_that_it_has() {
     let (issuer, dir) = (Issuer::new(), tempfile::tempdir().expect("a directory"));
     let (address, _tasks) = issuer.serve().await;

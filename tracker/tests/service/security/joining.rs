@@ -3,11 +3,13 @@
 use proto::client::SecurityClient;
 use proto::dial::Entrance;
 use proto::tls::Tls;
+use proto::v1;
 use shared::model::{ContentRef, PeerId};
 use shared::runtime::Clock;
 use shared::security::authorization::Mode;
 use shared::security::{Grant, JoinLine, Role};
 use shared::{Coded as _, ErrorCode};
+use tonic::Code;
 use tracker::Config;
 use tracker::config::{SecureCommand, TokenCommand, TokenWish};
 
@@ -192,22 +194,30 @@ async fn a_network_that_runs_is_secured_while_its_machines_join() {
         ..super::super::publish(&member, "a", &manifest(1), 1)
     };
     catalog.publish(&wish).await.expect("as without security");
-    let security = SecurityClient::new(&permissive.address.into(), &Tls::default()).expect("an address");
-    let refused = security
-        .tokens()
-        .await
-        .expect_err("nobody administers without a token");
-    assert_eq!(refused.code(), ErrorCode::Unauthenticated, "{refused}");
+    let refused = asked_for_tokens(&permissive).await;
+    assert_eq!(
+        refused,
+        Code::Unauthenticated,
+        "nobody administers without a token"
+    );
     permissive.stop().await;
     // Nothing but the setting, and it is all as it was.
     let off = Served::with(with(Mode::Off)).await;
-    let security = SecurityClient::new(&off.address.into(), &Tls::default()).expect("an address");
-    let refused = security
-        .tokens()
-        .await
-        .expect_err("there is nothing to administer");
-    assert_eq!(refused.code(), ErrorCode::FailedPrecondition, "{refused}");
+    let refused = asked_for_tokens(&off).await;
+    assert_eq!(
+        refused,
+        Code::FailedPrecondition,
+        "there is nothing to administer"
+    );
     off.stop().await;
+}
+
+/// Asks for the tokens without TLS, and returns the code of the refusal.
+async fn asked_for_tokens(tracker: &Served) -> Code {
+    let channel = proto::dial::channel(&tracker.address.into()).expect("an address");
+    let mut client = v1::security_client::SecurityClient::new(channel);
+    let asked = client.list_tokens(v1::ListTokensRequest {}).await;
+    asked.expect_err("refused").code()
 }
 
 #[tokio::test]
