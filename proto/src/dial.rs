@@ -1,7 +1,8 @@
 //! The one place where connections are made.
 //!
 //! [`channel`] is for this machine. [`secured`] expects a certain server of the network at an address, and is
-//! like [`channel`] where there is no security. [`always_secured`] is for calls about security. [`Entrance`] is for a machine that has only a join line.
+//! like [`channel`] where there is no security. `always_secured` is for calls about security. [`Entrance`] is
+//! for a machine that has only a join line.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
