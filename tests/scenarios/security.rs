@@ -196,7 +196,11 @@ fn a_revoked_peer_is_cut_off_and_stays_out() -> Result<()> {
     fetching.kill()?;
     fetching.wait()?;
 
-    // Its key is certified never again, whatever line it has.
+    // It is told so. Its key is certified never again, whatever line it has.
+    let status = || cluster.peer(victim).status().to_string();
+    eventually("the reason", PATIENCE, status, |status| {
+        status.contains("this member was revoked")
+    })?;
     drop(cluster.peer_mut(victim).program.restart());
     let others: Vec<_> = (0..4).filter(|number| *number != victim).collect();
     assert_ne!(state_of(cluster.peer(others[1]), &id), "live");

@@ -22,7 +22,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use shared::model::{ClusterId, KeyHash, MemberId, PeerId, Timestamp};
 use shared::runtime::Clock;
 use shared::security::authorization::{Caller, Mode};
@@ -228,7 +228,7 @@ impl Tls {
     }
 
     /// Makes the handshake of a connection that was taken. Returns it with the member at its other end;
-    /// `stranger` stands for one that shows no certificate.
+    /// `stranger` stands for one that shows no certificate. A revoked member comes in to hear that it is one.
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,
@@ -239,14 +239,16 @@ impl Tls {
         let mut stream = TlsAcceptor::from(Arc::clone(server)).accept(stream).await?;
         let (_, session) = stream.get_mut();
         session.set_buffer_limit(Some(UNSENT_BYTES));
-        let certificate = match session.peer_certificates() {
-            Some([shown, ..]) => Some(self.admit(shown)?),
-            _ => None,
+        let Some([shown, ..]) = session.peer_certificates() else {
+            return Ok((self.bound(stream.into(), None), stranger));
         };
-        let caller = certificate.map_or(stranger, |shown| Caller::Member {
-            identity: shown.identity,
-            key: shown.key,
-        });
+        let shown = Certificate::read(shown)?;
+        let (identity, key) = (shown.identity, shown.key);
+        let (certificate, caller) = match self.admit(shown) {
+            Ok(()) => (Some(shown), Caller::Member { identity, key }),
+            Err(TlsError::Revoked) => (None, Caller::Revoked { identity }),
+            Err(error) => return Err(error.into()),
+        };
         Ok((self.bound(stream.into(), certificate), caller))
     }
 
@@ -261,8 +263,9 @@ impl Tls {
         session.set_buffer_limit(Some(UNSENT_BYTES));
         let shown = session.peer_certificates().and_then(<[_]>::first);
         let shown = shown.ok_or(TlsError::Certificate)?;
-        let certificate = self.admit(shown)?;
-        Ok(self.bound(stream.into(), Some(certificate)))
+        let shown = Certificate::read(shown)?;
+        self.admit(shown)?;
+        Ok(self.bound(stream.into(), Some(shown)))
     }
 
     fn configured(&self) -> Result<Arc<Configured>, TlsError> {
@@ -270,9 +273,8 @@ impl Tls {
         state.configured.clone().ok_or(TlsError::NoCredentials)
     }
 
-    /// Reads a certificate that the library has verified, and refuses it if it is revoked.
-    fn admit(&self, shown: &CertificateDer<'_>) -> Result<Certificate, TlsError> {
-        let certificate = Certificate::read(shown)?;
+    /// Decides whether a certificate counts that the library has verified.
+    fn admit(&self, certificate: Certificate) -> Result<(), TlsError> {
         let state = self.state.borrow();
         if state.revoked.contains(&certificate.key) {
             return Err(TlsError::Revoked);
@@ -281,7 +283,7 @@ impl Tls {
         let is_old = |heard: Timestamp| self.clock.now().since(heard) > CONFIRMED_FOR;
         match certificate.identity.role == Role::Peer && state.heard.is_some_and(is_old) {
             true => Err(TlsError::Unconfirmed),
-            false => Ok(certificate),
+            false => Ok(()),
         }
     }
 

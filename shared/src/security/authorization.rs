@@ -94,6 +94,11 @@ pub enum Caller {
         /// The hash of the certificate's key.
         key: KeyHash,
     },
+    /// A member that was revoked, with the certificate that it still has.
+    Revoked {
+        /// The name in the certificate.
+        identity: Identity,
+    },
     /// A person or a script that has shown a token; its scopes count, whatever certificate came with it.
     Token {
         /// The token's public part.
@@ -180,6 +185,9 @@ pub enum Denial {
     /// The caller is not known.
     #[error("this network is secured: a member's certificate or an API token with the right scope is needed")]
     Stranger,
+    /// The caller's certificate was taken back.
+    #[error("this member was revoked; with a new id (`peer new-id`) and a new join line it can join again")]
+    Revoked,
     /// The caller is on another machine.
     #[error("only programs on the node's own machine may do this")]
     OtherMachine,
@@ -210,6 +218,7 @@ impl Denial {
             Self::Unknown => "unknown_call",
             Self::Unsecured => "unsecured",
             Self::Stranger => "stranger",
+            Self::Revoked => "revoked",
             Self::OtherMachine => "other_machine",
             Self::Role(_) => "role",
             Self::OtherPeer => "other_peer",
@@ -293,6 +302,7 @@ pub fn judge(
     object: Object<'_>,
 ) -> Result<(), Denial> {
     match mode {
+        _ if matches!(caller, Caller::Revoked { .. }) => revoked(action),
         Mode::Off => unsecured(caller, audience, action),
         Mode::Permissive => {
             unsecured(caller, audience, action).or_else(|_| secured(caller, audience, action, object))
@@ -310,6 +320,14 @@ fn unsecured(caller: &Caller, audience: Audience, action: Action) -> Result<(), 
     }
 }
 
+/// The rule for a member that was revoked, in every mode: what is open to everybody, and the reason else.
+fn revoked(action: Action) -> Result<(), Denial> {
+    match action {
+        Action::Probe | Action::Enter => Ok(()),
+        _ => Err(Denial::Revoked),
+    }
+}
+
 fn secured(caller: &Caller, audience: Audience, action: Action, object: Object<'_>) -> Result<(), Denial> {
     match (caller, action) {
         (_, Action::Probe | Action::Enter) => Ok(()),
@@ -320,6 +338,7 @@ fn secured(caller: &Caller, audience: Audience, action: Action, object: Object<'
         (Caller::OwnMachine, Action::Describe | Action::Read) => Ok(()),
         (Caller::OwnMachine | Caller::Anonymous, _) => Err(Denial::Stranger),
         (Caller::Member { identity, .. }, action) => of_member(identity, action, object),
+        (Caller::Revoked { .. }, action) => revoked(action),
     }
 }
 

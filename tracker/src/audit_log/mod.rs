@@ -114,6 +114,7 @@ pub fn name_of(caller: &Caller) -> String {
         Caller::OwnMachine => "own machine".to_owned(),
         Caller::Anonymous => "anonymous".to_owned(),
         Caller::Member { identity, .. } => format!("{} {}", identity.role, identity.id),
+        Caller::Revoked { identity } => format!("revoked {} {}", identity.role, identity.id),
         Caller::Token { id, .. } => format!("token {id}"),
     }
 }

@@ -9,6 +9,7 @@ use shared::model::{
     NameError, NetworkId, Numbered, Order, PeerId, PeerMode, PinWish, ReplicationTarget, Report,
     RequestedMode, Revision, RevisionEntry, RevisionLimit, RunId, Welcome,
 };
+use shared::security::authorization::Denial;
 use shared::{Coded, ErrorCode};
 
 use super::record::Record;
@@ -257,9 +258,7 @@ pub enum Closing {
     #[error("the tracker has begun a newer epoch; say hello again")]
     NewEpoch,
     /// An administrator has revoked the peer.
-    #[error(
-        "this peer was revoked; with an id of its own (`peer new-id`) and a new join line it can join again"
-    )]
+    #[error("{}", Denial::Revoked)]
     Revoked,
     /// The tracker stops.
     #[error("the tracker is stopping")]

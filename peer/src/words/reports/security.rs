@@ -310,8 +310,8 @@ pub(super) const ADMISSION: &[(&str, &str)] = &[
         "{0} miembros revocados tienen certificados que no han terminado; cambie la autoridad con `tracker ca rotate`",
     ),
     (
-        "this peer was revoked; with an id of its own (`peer new-id`) and a new join line it can join again",
-        "este nodo fue revocado; con un id propio (`peer new-id`) y una línea de ingreso nueva puede volver",
+        "this member was revoked; with a new id (`peer new-id`) and a new join line it can join again",
+        "este miembro fue revocado; con un id nuevo (`peer new-id`) y una línea de ingreso nueva puede volver",
     ),
     (
         "this is the tracker that answers; nobody could join without it",

@@ -44,6 +44,13 @@ fn token(scopes: &str) -> Caller {
     }
 }
 
+fn revoked() -> Caller {
+    let Caller::Member { identity, .. } = member(Role::Peer) else {
+        unreachable!("a member")
+    };
+    Caller::Revoked { identity }
+}
+
 /// Returns the actions that a caller may take on the network before its request is read.
 fn admitted(mode: Mode, caller: &Caller, audience: Audience) -> Vec<Action> {
     let may = |action: &Action| judge(mode, caller, audience, *action, Object::Unread).is_ok();
@@ -55,6 +62,7 @@ fn each_kind_of_caller_has_its_actions_and_no_others() {
     use Action::*;
     for (caller, more) in [
         (Caller::Anonymous, vec![]),
+        (revoked(), vec![]),
         (Caller::OwnMachine, vec![Describe, Read]),
         (member(Role::Tracker), vec![Describe, Belong, Read]),
         (member(Role::Webserver), vec![Describe, Belong]),
@@ -296,5 +304,21 @@ proptest! {
     ) {
         let by = |mode| judge(mode, &caller, Audience::Network, action, object).is_ok();
         prop_assert_eq!(by(Mode::Permissive), by(Mode::Off) || by(Mode::Required));
+    }
+}
+
+#[test]
+fn a_revoked_member_is_nobody_and_is_told_why_in_every_mode() {
+    for (mode, audience) in [
+        (Mode::Permissive, Audience::Network),
+        (Mode::Required, Audience::Network),
+        (Mode::Required, Audience::Machine),
+    ] {
+        assert_eq!(
+            admitted(mode, &revoked(), audience),
+            [Action::Probe, Action::Enter]
+        );
+        let read = judge(mode, &revoked(), audience, Action::Read, Object::Unread);
+        assert_eq!(read, Err(Denial::Revoked), "{mode}");
     }
 }

@@ -104,11 +104,20 @@ async fn nothing_is_let_in_over_a_connection_that_is_not_good_enough() {
             asked += 1;
         }
     }
-    for called in of_tracker() {
-        let answer = call(tracker.served.address, revoked.tls(), None, called.name, &[]).await;
-        assert_eq!(answer, Answer::Unheard, "revoked: {}", called.name);
-        asked += 1;
-    }
+    // It is told what it is.
+    asked += lets_in(&tracker, "revoked", (revoked.tls(), None), |_| false).await;
+    let answer = call(
+        tracker.served.address,
+        revoked.tls(),
+        None,
+        "GET /api/v1/names",
+        &[],
+    )
+    .await;
+    assert!(
+        matches!(&answer, Answer::Refused(why) if why.contains("this member was revoked")),
+        "{answer:?}"
+    );
     assert_eq!(asked, of_tracker().len() * 5);
     assert!(of_tracker().len() > 40, "the table has them all");
     tracker.served.stop().await;

@@ -65,7 +65,11 @@ async fn a_revoked_member_loses_everything_that_it_has_open() {
     let took = Clock::system().now().since(began);
     assert!(took < IN_FORCE, "{took:?}");
     let refused = client.peers(&Page::first()).await.expect_err("no member");
-    assert_eq!(refused.code(), ErrorCode::Unavailable, "{refused}");
+    assert_eq!(refused.code(), ErrorCode::PermissionDenied, "{refused}");
+    assert!(
+        refused.to_string().contains("this member was revoked"),
+        "{refused}"
+    );
 
     // It comes back neither with its key nor with the line that it has kept.
     let refused = bad
