@@ -75,6 +75,12 @@ static HOST: Key<String> = Key::new("host", text)
         "The address to listen on, beside 127.0.0.1; an address other than loopback exposes the node to the network",
         "La dirección en la que escuchar, además de 127.0.0.1; una que no sea loopback expone el nodo a la red",
     );
+static INSECURE: Key<bool> = Key::new("insecure", truth).or("false").flag(
+    "insecure",
+    "",
+    "Listen for other machines without having joined a secured network: whoever reaches the node can then fetch everything that it holds, and nothing is encrypted",
+    "Escuchar para otras máquinas sin haber ingresado en una red protegida: quien alcance el nodo podrá traer todo lo que guarda, y nada va cifrado",
+);
 static PORT: Key<u16> = Key::new("port", whole)
     .or("50053")
     .told("50053 for `serve`, otherwise 0")
@@ -110,8 +116,8 @@ static TIMEOUT: Key<Duration> = Key::new("timeout", duration).each_command();
 /// Every setting of a peer: those of the program, and those of its node.
 #[must_use]
 pub fn table() -> Table {
-    static BEFORE: [&dyn Setting; 9] = [
-        &DATA_DIR, &PEER, &WEBSERVER, &TRACKER, &JOIN, &JOIN_FILE, &HOST, &PORT, &ADVERTISE,
+    static BEFORE: [&dyn Setting; 10] = [
+        &DATA_DIR, &PEER, &WEBSERVER, &TRACKER, &JOIN, &JOIN_FILE, &HOST, &INSECURE, &PORT, &ADVERTISE,
     ];
     static AFTER: [&dyn Setting; 10] = [
         &REPLICAS,
@@ -199,6 +205,8 @@ pub struct Options {
     pub token: Option<TokenText>,
     /// The address on which a node of this process listens, if one is named.
     pub host: Option<String>,
+    /// Whether it may listen for other machines without security.
+    pub is_insecure: bool,
     /// The port on which it listens; the default depends on the command.
     pub port: Option<u16>,
     /// The address at which other peers dial it.
@@ -323,6 +331,7 @@ impl Options {
             join,
             token: values.get(&TOKEN),
             host,
+            is_insecure: is_set(&INSECURE),
             port: values.said(&PORT),
             advertise,
             node: NodeSettings::of(values),

@@ -12,6 +12,7 @@ mod damage;
 mod defaults;
 mod disks;
 mod endings;
+mod exposure;
 mod floods;
 mod foreign;
 mod fragmentation;

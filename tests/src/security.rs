@@ -132,6 +132,14 @@ impl Entry {
         Self::by(security, "peer", "--webserver", webserver)
     }
 
+    /// Has the program listen for other machines without security, if there is none.
+    #[must_use]
+    pub fn elsewhere(mut self, is_secured: bool) -> Self {
+        self.arguments
+            .extend((!is_secured).then(|| OsString::from("--insecure")));
+        self
+    }
+
     fn by(security: Option<&Security>, role: &str, flag: &str, server: &str) -> Self {
         match security {
             None => Self {

@@ -74,7 +74,7 @@ pub(crate) const TRACKER: &[Row] = &[
             "whereabouts",
         ],
     ),
-    ("config", &["authority", "policy", "timing"]),
+    ("config", &["authority", "journal", "policy", "timing"]),
     ("guardian", &["audit_log", "authority", "ledger", "state"]),
     ("http", &["audit_log", "guardian", "ledger", "state"]),
     ("journal", &["state"]),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use shared::model::{
 use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
 use shared::security::authorization::Mode;
+use shared::security::{Exposure, Role, Unsecured};
 use shared::settings::{
     Env, Key, Places, Setting, SettingsError, Table, Values, flags, flags::one_of, list, number, path, text,
-    whole,
+    truth, whole,
 };
 use shared::{Coded, ErrorCode};
 
@@ -25,11 +27,13 @@ mod secure;
 pub use secure::{CaCommand, MemberCommand, SecureCommand, TokenCommand, TokenWish};
 
 use crate::authority;
+use crate::journal;
 use crate::policy::{self, Budget, Policy};
 use crate::timing::{self, HISTORY_GRACE, Timing};
 
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
 static PORT: Key<u16> = Key::new("port", whole).or("50052");
+static INSECURE: Key<bool> = Key::new("insecure", truth).or("false");
 static DATA_DIR: Key<PathBuf> =
     Key::new("data_dir", path).told("$XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker");
 static ALLOWED_HOSTS: Key<Vec<String>> = Key::new("allowed_hosts", list).several();
@@ -48,9 +52,10 @@ static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)
 static MODES: [&str; 3] = ["off", "permissive", "required"];
 
 /// Every setting of a tracker that is in no table of the file.
-static PLAIN: [&dyn Setting; 12] = [
+static PLAIN: [&dyn Setting; 13] = [
     &HOST,
     &PORT,
+    &INSECURE,
     &DATA_DIR,
     &ALLOWED_HOSTS,
     &ALLOWED_ORIGINS,
@@ -76,18 +81,21 @@ pub fn table() -> Table {
 ///
 /// Unless `tracker init` has secured the network, every program that can reach its port can publish, remove
 /// and join. The tracker listens on the loopback address only, unless --host says otherwise; without
-/// security, do that only in a network that you trust.
+/// security it listens elsewhere with --insecure only.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tracker", version, max_term_width = 100)]
 pub struct Args {
-    /// Address to listen on. UNLESS THE NETWORK IS SECURED, ANY OTHER ADDRESS THAN LOOPBACK EXPOSES THE
-    /// TRACKER, without authentication, to every machine that can reach it; 0.0.0.0 or :: to every network of
-    /// this machine
+    /// Address to listen on; 0.0.0.0 or :: means every network of this machine. Another one than loopback
+    /// needs a secured network, see `tracker init`, or --insecure
     #[arg(long)]
     pub host: Option<String>,
     /// Port to listen on; 0 picks a free one
     #[arg(long, value_parser = number::<u16>)]
     pub port: Option<u16>,
+    /// Listen for other machines without security: WHOEVER REACHES THE ADDRESS CAN THEN READ, PUBLISH, REMOVE
+    /// AND JOIN
+    #[arg(long)]
+    pub insecure: bool,
     /// Directory of the journal
     #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
@@ -117,10 +125,10 @@ pub struct Args {
     /// says otherwise
     #[arg(long, value_name = "SIZE")]
     pub fragment_length: Option<FragmentLength>,
-    /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, tls,
+    /// A TOML file with any of the settings that `config show` lists: host, port, insecure, data_dir, tls,
     /// keep_revisions, history_grace, replicas, fragment_length, log, log_format, a table `timing` of
     /// durations, and a table `repair` of how much repair may be under way. Changes take effect while the
-    /// tracker runs, but for host, port, data_dir, log_format, and lease, heartbeat, tick and safe_mode of
+    /// tracker runs, but for host, port, insecure, data_dir, log_format, and lease, heartbeat, tick and safe_mode of
     /// `timing`
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
@@ -184,6 +192,8 @@ pub struct Config {
     pub host: String,
     /// Port to listen on; 0 picks a free one.
     pub port: u16,
+    /// Whether it may listen for other machines without security.
+    pub is_insecure: bool,
     /// Directory of the journal.
     pub data_dir: PathBuf,
     /// Names of this machine by which HTTP requests may ask.
@@ -217,6 +227,9 @@ pub enum ConfigError {
     /// The network is to be secured and has no authority.
     #[error("tls = {0}: the network has no authority yet; stop the tracker and run `tracker init`")]
     NoAuthority(Mode),
+    /// The tracker would listen for other machines without security.
+    #[error(transparent)]
+    Unsecured(#[from] Unsecured),
     /// No data directory is given, and there is none by default.
     #[error("neither HOME nor XDG_DATA_HOME is set; say with --data-dir where the journal is to be kept")]
     NoDataDir,
@@ -255,6 +268,7 @@ impl Config {
         Self {
             host: "127.0.0.1".to_owned(),
             port: 0,
+            is_insecure: false,
             data_dir: data_dir.into(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
@@ -287,6 +301,23 @@ impl Config {
         }
     }
 
+    /// Returns the degree to which the network of a tracker at this address is secured.
+    ///
+    /// # Errors
+    /// As [`Self::security`], and when other machines could reach the tracker without any security.
+    pub fn security_at(&self, address: SocketAddr) -> Result<Mode, ConfigError> {
+        let mode = self.security()?;
+        let exposure = Exposure {
+            program: Role::Tracker,
+            address,
+            is_secured: mode != Mode::Off,
+            is_accepted: self.is_insecure,
+            has_history: journal::has_begun(&self.data_dir),
+        };
+        exposure.judge()?;
+        Ok(mode)
+    }
+
     /// Returns the policy of the state.
     #[must_use]
     pub const fn policy(&self) -> Policy {
@@ -309,6 +340,7 @@ impl Config {
         Ok(Self {
             host: values.get(&HOST).unwrap_or_default(),
             port: values.get(&PORT).unwrap_or_default(),
+            is_insecure: values.get(&INSECURE).unwrap_or_default(),
             data_dir: values.get(&DATA_DIR).ok_or(ConfigError::NoDataDir)?,
             allowed_hosts: values.get(&ALLOWED_HOSTS).unwrap_or_default(),
             allowed_origins: values.get(&ALLOWED_ORIGINS).unwrap_or_default(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use proto::accept::{self, Door, Services};
 use proto::accounts::Accounts;
+use proto::accept::{self, Door, Services};
 use proto::listen::{self, ListenError};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::security::Role;
@@ -132,9 +132,10 @@ impl Tracker {
     /// # Errors
     /// As [`Self::bind`].
     pub async fn bind_with(config: Config, parts: Parts) -> Result<Self, StartError> {
-        let mode = config.security()?;
+        config.security()?;
         let listener = listen::bind(&config.host, config.port).await?;
         let address = listener.local_addr().map_err(|_| StartError::Failed)?;
+        let mode = config.security_at(address)?;
         if mode != Mode::Required && !address.ip().is_loopback() {
             warn!(%address, "whoever can reach this address can publish, remove and join");
         }
@@ -225,6 +226,7 @@ impl Tracker {
                 self.ledger.clone(),
                 guardian.clone(),
                 self.config.subscribe(),
+                self.address,
                 tasks.clone(),
             ),
         );
@@ -263,11 +265,21 @@ async fn services(ledger: &Ledger, guardian: &Guardian, tasks: &Tasks) -> Router
 
 /// Passes changed settings on to the state. Ends with the ledger, or when nobody can change settings any
 /// more.
-async fn adopt(ledger: Ledger, guardian: Guardian, mut changed: watch::Receiver<Config>, tasks: Tasks) {
+async fn adopt(
+    ledger: Ledger,
+    guardian: Guardian,
+    mut changed: watch::Receiver<Config>,
+    address: SocketAddr,
+    tasks: Tasks,
+) {
     while let Some(Ok(())) = tasks.token().run_until_cancelled(changed.changed()).await {
         let (policy, keep_revisions, mode) = {
             let config = changed.borrow_and_update();
-            (config.policy(), config.keep_revisions, config.security())
+            (
+                config.policy(),
+                config.keep_revisions,
+                config.security_at(address),
+            )
         };
         match mode {
             Ok(mode) => guardian.set_mode(mode),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use proto::listen::machine_name;
 use shared::model::{HostPort, parse_duration};
 use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
+use shared::security::{Exposure, Role, Unsecured};
 use shared::settings::{
     Env, Key, Origin as SettingOrigin, Places, SettingsError, Table, Values, duration, flags, flags::one_of,
-    list, number, path, remotes, text, whole,
+    list, number, path, remotes, text, truth, whole,
 };
 use shared::{Coded, ErrorCode};
 
@@ -29,6 +31,7 @@ const MAX_PROBING: Duration = Duration::from_secs(60);
 static TRACKER: Key<Vec<HostPort>> = Key::new("tracker", remotes).several().at_once();
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
 static PORT: Key<u16> = Key::new("port", whole).or("50051");
+static INSECURE: Key<bool> = Key::new("insecure", truth).or("false");
 static DATA_DIR: Key<PathBuf> =
     Key::new("data_dir", path).told("$XDG_DATA_HOME/enjambre/webserver or ~/.local/share/enjambre/webserver");
 const JOIN_FILE_NAME: &str = "join_file";
@@ -45,6 +48,7 @@ pub static TABLE: Table = &[
     &TRACKER,
     &HOST,
     &PORT,
+    &INSECURE,
     &DATA_DIR,
     &JOIN_FILE,
     &TLS_CERT,
@@ -66,12 +70,16 @@ pub struct Args {
     #[arg(long = "tracker", value_name = "HOST:PORT", value_delimiter = ',', value_parser = HostPort::remote)]
     pub tracker: Vec<HostPort>,
     /// Address to listen on; any other one than loopback exposes the page, and the addresses of the trackers,
-    /// to everyone who can reach it
+    /// to everyone who can reach it, and needs a secured network or --insecure
     #[arg(long)]
     pub host: Option<String>,
     /// Port to listen on; 0 picks a free one
     #[arg(long, value_parser = number::<u16>)]
     pub port: Option<u16>,
+    /// Listen for other machines without having joined a secured network: they are then told of the trackers in
+    /// clear
+    #[arg(long)]
+    pub insecure: bool,
     /// Directory of the membership in a secured network; nothing else lies there, and a webserver that joins
     /// none has none
     #[arg(long, value_name = "DIR")]
@@ -112,7 +120,7 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = one_of::<LogFormat>(LogFormat::NAMES), hide_possible_values = true)]
     pub log_format: Option<LogFormat>,
     /// A TOML file with any of the settings that `config show` lists. Changes take effect while the webserver
-    /// runs, but for host, port, data_dir, join_file, tls_cert, tls_key and log_format
+    /// runs, but for host, port, insecure, data_dir, join_file, tls_cert, tls_key and log_format
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Log more; repeat for more still
@@ -176,6 +184,8 @@ pub struct Config {
     pub host: String,
     /// Port to listen on; 0 picks a free one.
     pub port: u16,
+    /// Whether it may listen for other machines without security.
+    pub is_insecure: bool,
     /// The trackers, in order of preference; none when the network that is joined names them.
     pub trackers: Vec<HostPort>,
     /// Directory of the membership.
@@ -211,6 +221,9 @@ pub enum ConfigError {
     /// One of a certificate and its key is missing.
     #[error("tls_cert and tls_key belong together: a certificate for browsers and its key, both in PEM")]
     Half,
+    /// The webserver would listen for other machines without security.
+    #[error(transparent)]
+    Unsecured(#[from] Unsecured),
     /// A probing duration is out of bounds.
     #[error("{setting} must be between 10ms and 60s")]
     Probing {
@@ -236,6 +249,7 @@ impl Config {
         Self {
             host: "127.0.0.1".to_owned(),
             port: 0,
+            is_insecure: false,
             trackers,
             data_dir: None,
             for_browsers: None,
@@ -251,6 +265,22 @@ impl Config {
         let names = self.allowed_hosts.iter().chain(certified).cloned();
         let names = names.chain([self.host.clone()]).chain(machine_name());
         Gate::new(Addresses::Any, names, self.allowed_origins.clone())
+    }
+
+    /// Checks that it may listen at an address, as a member of a secured network or not.
+    ///
+    /// # Errors
+    /// When other machines could reach it without security.
+    pub fn check_exposure(&self, address: SocketAddr, is_member: bool) -> Result<(), Unsecured> {
+        let exposure = Exposure {
+            program: Role::Webserver,
+            address,
+            is_secured: is_member,
+            is_accepted: self.is_insecure,
+            // A webserver outside of secured networks remembers nothing: it may always have.
+            has_history: true,
+        };
+        exposure.judge()
     }
 
     /// Takes the trackers that the network names, if the settings name none.
@@ -295,6 +325,7 @@ impl Config {
         Ok(Self {
             host: values.get(&HOST).unwrap_or_default(),
             port: values.get(&PORT).unwrap_or_default(),
+            is_insecure: values.get(&INSECURE).unwrap_or_default(),
             trackers,
             data_dir: values.get(&DATA_DIR),
             for_browsers,

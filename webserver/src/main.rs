@@ -69,7 +69,7 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
     let config = config.or_trackers(&place.trackers)?;
     refuse_other_programs(&config.trackers, &place.tls()).await?;
     let known = place.trackers.clone();
-    let webserver = Webserver::bind(config).await?.at(place);
+    let webserver = Webserver::bind_at(config, place).await?;
     let (config, stop) = (webserver.config(), tasks.token().clone());
     let following = follow(places, values, stop, is_usable, move |values, _| {
         telemetry::change(&telemetry::filter(values, verbosity));

@@ -108,15 +108,27 @@ pub async fn refuse_other_programs(trackers: &[HostPort], tls: &Tls) -> Result<(
 }
 
 impl Webserver {
-    /// Checks the settings and takes the port; connections wait until [`Self::run_until`].
+    /// Checks the settings and takes the port, outside of secured networks; connections wait until
+    /// [`Self::run_until`].
     ///
     /// # Errors
     /// When the settings make no sense or the port is taken.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
+        Self::bind_at(config, Place::default()).await
+    }
+
+    /// Binds a webserver that serves as the member that it is.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub async fn bind_at(config: Config, place: Place) -> Result<Self, StartError> {
         let clock = Clock::system();
         let directory = Directory::new(config.trackers.clone(), clock.now())?;
         let listener = listen::bind(&config.host, config.port).await?;
         let address = listener.local_addr().map_err(|_| StartError::Failed)?;
+        config
+            .check_exposure(address, place.membership.is_some())
+            .map_err(ConfigError::from)?;
         if !address.ip().is_loopback() {
             warn!(%address, "everyone who can reach this address sees the page and the addresses of the trackers");
         }
@@ -125,15 +137,9 @@ impl Webserver {
             address,
             directory,
             config: watch::Sender::new(config),
-            place: Place::default(),
+            place,
             clock,
         })
-    }
-
-    /// Serves as the member that the webserver is; without this, outside of secured networks.
-    #[must_use]
-    pub fn at(self, place: Place) -> Self {
-        Self { place, ..self }
     }
 
     /// Returns the listening address; with port 0 in the settings, the port that was picked.

@@ -15,6 +15,8 @@ pub struct NodeConfig {
     /// The address to listen on beside 127.0.0.1; anything but loopback exposes the node. None lets a member
     /// of a secured network listen on the address that leads to its network, and others on loopback.
     pub host: Option<String>,
+    /// Whether the node may listen for other machines without security.
+    pub is_insecure: bool,
     /// The port to listen on; 0 picks one.
     pub port: u16,
     /// The address that other peers dial; none means the address that it listens on.

@@ -28,7 +28,7 @@ use proto::tls::Tls;
 use shared::model::{ContentId, HostPort, NetworkId, Zone};
 use shared::refusal::{of_place, remedy};
 use shared::runtime::{Clock, OnExit, Tasks};
-use shared::security::Role;
+use shared::security::{Exposure, Role, Unsecured};
 use shared::{Coded, ErrorCode, Failure};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -168,6 +168,9 @@ pub enum NodeError {
     /// The address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The node would listen for other machines without security.
+    #[error(transparent)]
+    Unsecured(#[from] Unsecured),
     /// The file that tells commands about the node cannot be written.
     #[error("cannot write into the data directory {}: {source}; {}", path.display(), remedy(source))]
     Announce {
@@ -196,6 +199,7 @@ impl Coded for NodeError {
             Self::Store { source, .. } => source.code(),
             Self::Wildcard(_) => ErrorCode::InvalidArgument,
             Self::Listen(error) => error.code(),
+            Self::Unsecured(error) => error.code(),
             Self::Announce { source, .. } => of_place(source),
             Self::Membership(error) => error.code(),
             Self::JoinSource(error) => error.code(),
@@ -221,6 +225,7 @@ impl NodeHandle {
         let listening = Listening::start(&host, config.port).await?;
         let (address, control) = (listening.address, listening.control);
         refuse_wildcard(&config, host, address)?;
+        exposure(&config, &membership, address).judge()?;
         let zone = watch::Sender::new(config.settings.zone.clone().or_else(|| membership.zone()));
         let sources = TrackerSources::new(identity.peer());
         let own = own(&identity, &zone, &tls);
@@ -337,6 +342,17 @@ impl NodeHandle {
     pub async fn stop(self) {
         running::withdraw(&self.data_dir);
         self.tasks.stop(STOP_TIMEOUT).await;
+    }
+}
+
+/// Returns what decides whether a node may listen at an address.
+fn exposure(config: &NodeConfig, membership: &Membership, address: SocketAddr) -> Exposure {
+    Exposure {
+        program: Role::Peer,
+        address,
+        is_secured: membership.is_member(),
+        is_accepted: config.is_insecure,
+        has_history: last_entry(&config.data_dir).is_some(),
     }
 }
 

@@ -45,6 +45,7 @@ pub fn node_config(
 ) -> NodeConfig {
     NodeConfig {
         host: options.host.clone(),
+        is_insecure: options.is_insecure,
         port: options.port.unwrap_or(port),
         advertise: options.advertise.clone(),
         data_dir: options.data_dir.clone(),
@@ -248,6 +249,7 @@ pub async fn run(
 pub fn cannot_run(error: &NodeError) -> Failure {
     match error {
         NodeError::Listen(why) => Failure::new(why.code().into(), words::listen_error(why)),
+        NodeError::Unsecured(why) => Failure::new(why.code().into(), words::unsecured(why)),
         NodeError::Join(why) => Failure::of(words::join_the_network(), why),
         NodeError::JoinSource(why) => Failure::of(words::join_the_network(), why),
         _ => Failure::of(words::run_a_node(), error),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command, Parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 
 use super::key::Table;
 use super::place::CONFIG;
@@ -24,12 +24,13 @@ pub fn arguments(table: Table, heading: &'static str) -> impl Iterator<Item = Ar
         };
         let argument = Arg::new(setting.name())
             .long(flag.long)
-            .value_name(flag.value)
             .help(flag.help)
             .help_heading(heading)
-            .conflicts_with_all(setting.silences())
-            .value_parser(check);
-        Some(argument)
+            .conflicts_with_all(setting.silences());
+        Some(match flag.value {
+            "" => argument.action(ArgAction::SetTrue),
+            value => argument.value_name(value).value_parser(check),
+        })
     })
 }
 

@@ -139,9 +139,10 @@ impl Fleet {
         let data_dir = root.join("tracker");
         let security = is_secured.then(|| Security::init(&data_dir)).transpose()?;
         let entry = Entry::of_tracker(data_dir, config);
-        let tracker = launch("tracker", entry, root, switch.as_ref())?;
+        let is_hidden = is_secured || switch.is_none();
+        let tracker = launch("tracker", entry.elsewhere(is_hidden), root, switch.as_ref())?;
         let entry = Entry::of_webserver(security.as_ref(), tracker.address(), root.join("webserver"));
-        let webserver = launch("webserver", entry, root, switch.as_ref())?;
+        let webserver = launch("webserver", entry.elsewhere(is_hidden), root, switch.as_ref())?;
         let fleet = Self {
             hosts: RwLock::default(),
             tracker: Mutex::new(tracker),
@@ -210,6 +211,7 @@ impl Fleet {
             arguments,
             environment: entry.environment,
         };
+        let entry = entry.elsewhere(self.security.is_some() || place.is_none());
         let program = Program::start_by("peer", entry, &log, &host, prefix)?;
         let host = Arc::new(Host {
             number,
@@ -313,6 +315,7 @@ impl Fleet {
             data_dir.into(),
             "--config".into(),
             config.into(),
+            "--insecure".into(),
         ];
         let switch = self.network.as_ref().map(Network::switch);
         let (host, prefix) = whereabouts(switch.as_ref());
@@ -439,7 +442,7 @@ impl Host {
     ) -> Result<()> {
         self.bounce(|data_dir| {
             let (host, prefix) = whereabouts(self.place.as_ref());
-            let arguments = ["serve", "--tracker", tracker, "--data-dir"].map(OsString::from);
+            let arguments = ["serve", "--insecure", "--tracker", tracker, "--data-dir"].map(OsString::from);
             let arguments = arguments.into_iter().chain([data_dir.into()]).collect();
             let there = Program::start_at("peer", arguments, log, &host, prefix)
                 .with_context(|| format!("start peer {} in another network", self.number))?;

@@ -58,6 +58,7 @@ impl Lab {
                     .arguments
                     .splice(..0, ["serve".into(), "--data-dir".into(), data_dir]);
             }
+            let entry = entry.elsewhere(is_secured);
             Program::start_by(program, entry, &log, place.address(), place.prefix())
         };
         let switch = network.switch();
