@@ -9,9 +9,8 @@ use harness::{Cluster, Peer};
 use proto::RemoteError;
 use proto::client::{CatalogClient, SessionClient};
 use proto::messages::Publish;
-use proto::tls::Tls;
 use shared::collection::{Attributes, Builder, Data, File, Mode, ModifiedAt};
-use shared::model::{ContentRef, Expectation, HostPort, Name, Parts, ReplicationTarget};
+use shared::model::{ContentRef, Expectation, Hello, HostPort, Name, Parts, ReplicationTarget};
 
 use crate::{MIB, all_below, text};
 
@@ -174,13 +173,15 @@ fn lie(cluster: &Cluster, liar: &Peer, name: &str, catalog: &[u8]) -> Result<()>
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let member = harness::hello("127.0.0.1:9".parse()?);
-        let (publisher, incarnation) = (member.peer, member.incarnation);
-        let session = SessionClient::new(&tracker, &Tls::default())?
-            .open(member, None)
-            .await;
+        let member = cluster.member(&format!("{name}.member")).await?;
+        let hello = Hello {
+            peer: member.peer,
+            ..harness::hello("127.0.0.1:9".parse()?)
+        };
+        let (publisher, incarnation) = (hello.peer, hello.incarnation);
+        let session = SessionClient::new(&tracker, &member.tls)?.open(hello, None).await;
         let _session = session.map_err(RemoteError::from)?;
-        let tracker = CatalogClient::new(&tracker, &Tls::default())?;
+        let tracker = CatalogClient::new(&tracker, &member.tls)?;
         let (_, manifest) = tracker.resolve(&ContentRef::Name(Name::new(held)?)).await?;
         let publish = Publish {
             name: Name::new(name)?,

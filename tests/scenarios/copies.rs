@@ -121,14 +121,10 @@ fn a_copy_of_a_running_directory_does_not_displace_it() -> Result<()> {
     assert_eq!(cluster.peer(copy).run(["status"]).code, 6);
     assert_eq!(cluster.peer(0).run(["status"]).code, 0);
     // A command that runs a node of its own ends with the same answer.
-    let got = cluster.peer(copy).run([
-        "get",
-        "data",
-        "--output",
-        "nowhere",
-        "--webserver",
-        cluster.webserver.address(),
-    ]);
+    let [flag, entry] = cluster.entry();
+    let got = cluster
+        .peer(copy)
+        .run(["get", "data", "--output", "nowhere", flag, entry]);
     assert!(got.expect(5).stderr.contains("peer new-id"));
     Ok(())
 }

@@ -20,7 +20,7 @@ const NOISE: Duration = Duration::from_secs(8);
 #[test]
 fn a_thousand_false_holders_do_not_hide_the_honest_one() -> Result<()> {
     const CROWD: usize = 1_000;
-    let cluster = Cluster::builder().timing("").peers(4).start()?;
+    let cluster = Cluster::builder().plain().timing("").peers(4).start()?;
     let original = publish(&cluster, 0, "data", LENGTH, 2)?;
     let keepers = crate::keepers_of_the_first(cluster.peer(0), "data");
     let readers: Vec<_> = (1..4)

@@ -258,7 +258,7 @@ fn a_directory_that_does_not_fit_is_refused_before_it_is_written() -> Result<()>
         command.args(["--mount", "sh", "-c", &mount, "sh"]);
         command.arg(binaries::path("peer"));
         command.args(["get", "tree", "--output", text(&into), "--data-dir", text(&data)]);
-        command.args(["--tracker", cluster.tracker.address()]).args(more);
+        command.args(cluster.entry_by_tracker()).args(more);
         Outcome::from(command.output().expect("util-linux is there"))
     };
     for more in [&[][..], &["--dry-run"], &["--include", "large*"]] {
@@ -285,7 +285,7 @@ fn forget_on_a_full_disk(size: &str, room: &str) -> Result<Outcome> {
     // The node, its commands and the disk are in one namespace of mounts.
     let script = r#"
         mount -t tmpfs -o size="$4" none "$1" && cd "$1" || exit 99
-        "$2" serve --port 0 --data-dir data --tracker "$3" > ready 2> log &
+        "$2" serve --port 0 --data-dir data $3 > ready 2> log &
         node=$!
         until grep -q ready ready; do kill -0 $node || exit 98; done
         "$2" get data --output - --data-dir data > /dev/null || exit 97
@@ -298,7 +298,9 @@ fn forget_on_a_full_disk(size: &str, room: &str) -> Result<Outcome> {
         exit $code"#;
     let mut command = Command::new("unshare");
     command.args(["--mount", "bash", "-c", script, "bash", text(&disk)]);
-    command.arg(binaries::path("peer")).arg(cluster.tracker.address());
+    command
+        .arg(binaries::path("peer"))
+        .arg(cluster.entry_by_tracker().join(" "));
     command.args([size, room]);
     Ok(command.output().expect("util-linux is there").into())
 }

@@ -98,7 +98,7 @@ fn what_nobody_has_any_more_has_an_exit_code_of_its_own() -> Result<()> {
         "--give-up-after",
         "2s",
     ];
-    let outside = [&get[..], &["--webserver", cluster.webserver.address()]].concat();
+    let outside = [&get[..], &cluster.entry()].concat();
     for outcome in [cluster.peer(1).run(get), cluster.outsider("outside", outside)] {
         let outcome = outcome.expect(7);
         let error = outcome.json()["error"].clone();
@@ -190,13 +190,8 @@ fn a_full_disk_has_an_exit_code_of_its_own() -> Result<()> {
         .map(Into::into)
         .into();
     let data_dir = format!("{disk}/data");
-    let serve = [
-        "serve",
-        "--data-dir",
-        &data_dir,
-        "--webserver",
-        cluster.webserver.address(),
-    ];
+    let [flag, entry] = cluster.entry();
+    let serve = ["serve", "--data-dir", &data_dir, flag, entry];
     let log = cluster.path("small.log");
     let peer = Program::start_at("peer", serve.map(Into::into).into(), &log, "127.0.0.1", prefix)?;
     let output = format!("{disk}/large.out");

@@ -39,7 +39,7 @@ fn with_few_files() -> Vec<std::ffi::OsString> {
 
 #[test]
 fn idle_connections_shut_neither_the_owner_nor_peers_out() -> Result<()> {
-    let cluster = Cluster::builder().start()?;
+    let cluster = Cluster::builder().plain().start()?;
     let start = |name: &'static str, arguments: &[&str]| {
         let arguments = arguments.iter().map(Into::into).collect();
         let log = cluster.path(&format!("besieged-{name}.log"));
@@ -177,7 +177,7 @@ fn unknown(number: u32) -> Holding {
 
 #[test]
 fn endless_streams_take_neither_memory_nor_others_turns() -> Result<()> {
-    let cluster = Cluster::builder().timing("").peers(2).start()?;
+    let cluster = Cluster::builder().plain().timing("").peers(2).start()?;
     let original = publish(&cluster, 0, "data", 28 * MIB, 1)?;
     let tracker: HostPort = cluster.tracker.address().parse()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -135,7 +135,7 @@ fn seen(cluster: &Cluster) -> Value {
 
 #[test]
 fn an_impostor_is_refused_in_everything_and_harms_nobody() -> Result<()> {
-    let cluster = Cluster::builder().timing("").peers(2).start()?;
+    let cluster = Cluster::builder().plain().timing("").peers(2).start()?;
     let file = publish(&cluster, 0, "data", MIB, 2)?;
     let before = seen(&cluster);
     let content: ContentId = cluster.peer(0).locate("data")["content"]
@@ -216,7 +216,7 @@ fn file_manifest(path: &std::path::Path) -> Result<Manifest> {
 
 #[test]
 fn a_peer_without_its_key_stays_out_and_a_removed_one_comes_back() -> Result<()> {
-    let mut cluster = Cluster::builder().peers(2).start()?;
+    let mut cluster = Cluster::builder().plain().peers(2).start()?;
     publish(&cluster, 0, "data", MIB, 2)?;
     let (id, key) = (id_of(cluster.peer(1)), key_in(&cluster, 1)?);
     let path = cluster.peer(1).data_dir().join(KEY_FILE);

@@ -11,16 +11,8 @@ fn a_command_that_leaves_waits_for_copies_on_others() -> Result<()> {
     let path = cluster.path("solo.bin");
     content::write(&path, MIB, 7)?;
     let path = path.to_str().expect("text");
-    let webserver = cluster.webserver.address();
-    let add = [
-        "add",
-        path,
-        "--replicas",
-        "1",
-        "--wait=60s",
-        "--webserver",
-        webserver,
-    ];
+    let [flag, entry] = cluster.entry();
+    let add = ["add", path, "--replicas", "1", "--wait=60s", flag, entry];
     let added = cluster.outsider("one-shot", add).expect(0);
     assert!(
         added.stderr.contains("leaves with this command"),
@@ -44,8 +36,8 @@ fn a_command_that_leaves_waits_for_copies_on_others() -> Result<()> {
         "--replicas",
         "1",
         "--wait=60s",
-        "--webserver",
-        webserver,
+        flag,
+        entry,
     ];
     let _put = cluster.outsider("one-shot", put).expect(0);
     assert_eq!(cluster.peer(0).run(["value", "solo"]).expect(0).stdout, "value");
@@ -59,8 +51,8 @@ fn a_command_that_leaves_waits_for_copies_on_others() -> Result<()> {
         "--replicas",
         "2",
         "--wait=3s",
-        "--webserver",
-        webserver,
+        flag,
+        entry,
     ];
     let late = cluster.outsider("one-shot", add).expect(10);
     assert!(late.stderr.contains("left with this command"), "{}", late.stderr);

@@ -85,8 +85,8 @@ fn assert_kept_apart(peer: &Peer, network: &str) -> Result<()> {
 
 #[test]
 fn a_peer_takes_nothing_from_one_network_into_another() -> Result<()> {
-    let mut a = Cluster::builder().peers(3).start()?;
-    let b = Cluster::builder().peers(2).start()?;
+    let mut a = Cluster::builder().plain().peers(3).start()?;
+    let b = Cluster::builder().plain().peers(2).start()?;
     let ours = publish(&a, 0, "ours", MIB, 2)?;
     let theirs = publish(&a, 1, "theirs", 2 * MIB, 3)?;
     let id = id_of(a.peer(0));
@@ -168,7 +168,7 @@ fn a_peer_takes_nothing_from_one_network_into_another() -> Result<()> {
 
 /// A cluster of two whose tracker has lost its journal while it was stopped.
 fn without_a_journal() -> Result<(Cluster, String)> {
-    let mut cluster = Cluster::builder().peers(2).start()?;
+    let mut cluster = Cluster::builder().plain().peers(2).start()?;
     publish(&cluster, 0, "data", 2 * MIB, 2)?;
     let status = cluster.peer(0).status();
     let network = status["network"].as_str().context("a network")?.to_owned();

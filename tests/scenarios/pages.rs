@@ -179,7 +179,8 @@ fn pages_of_others_change_nothing_and_read_nothing() -> Result<()> {
     let cluster = Cluster::builder().peers(2).start()?;
     drop(publish(&cluster, 0, "kept", 100_000, 2)?);
     // A node that has a second listener.
-    let arguments = ["serve", "--webserver", cluster.webserver.address(), "--data-dir"];
+    let [flag, entry] = cluster.entry();
+    let arguments = ["serve", flag, entry, "--data-dir"];
     let mut arguments: Vec<OsString> = arguments.map(Into::into).into();
     arguments.push(cluster.path("second").into());
     let log = cluster.path("second.log");

@@ -33,8 +33,8 @@ fn a_value_is_read_where_it_was_never_put() -> Result<()> {
         (Some(256), true)
     );
     // A machine where no node runs.
-    let webserver = cluster.webserver.address();
-    let outside = cluster.outsider("outside", ["value", "deploy/color", "--webserver", webserver]);
+    let [flag, entry] = cluster.entry();
+    let outside = cluster.outsider("outside", ["value", "deploy/color", flag, entry]);
     assert_eq!(outside.code, 0, "{}", outside.stderr);
     assert_eq!(other.run(["value", "no/such"]).code, 3);
     let refused = other.run(["remove", "deploy/color"]).expect(3);
@@ -108,12 +108,8 @@ fn a_killed_send_leaves_no_name_behind() -> Result<()> {
     let are_gone = |names: &Value| *names == Value::Array(Vec::new());
     // The node outlives the command, or dies with it and starts again for another one.
     let own = cluster.path("own");
-    let own = [
-        "--data-dir",
-        own.to_str().context("text")?,
-        "--tracker",
-        cluster.tracker.address(),
-    ];
+    let [flag, entry] = cluster.entry_by_tracker();
+    let own = ["--data-dir", own.to_str().context("text")?, flag, entry];
     let alone = || {
         let mut command = std::process::Command::new(harness::binaries::path("peer"));
         command.args(send).args(own);

@@ -133,7 +133,8 @@ fn no_stop_waits_for_a_pipe_that_came_while_it_ran() -> Result<()> {
         let arguments = line.iter().map(Into::into).collect();
         Program::start(name, arguments, &cluster.path("piped.log"))
     };
-    let serve = ["serve", "--tracker", cluster.tracker.address()];
+    let [flag, entry] = cluster.entry_by_tracker();
+    let serve = ["serve", flag, entry];
     for (name, line) in [("peer", &serve[..]), ("tracker", &[])] {
         let directory = cluster.path(&format!("piped-{name}"));
         let mut program = start(name, line, &directory)?;

@@ -10,15 +10,10 @@ use crate::{PATIENCE, publish};
 
 /// Starts a peer that says this address to others.
 fn advertising(cluster: &Cluster, name: &str, address: &str) -> Result<Program> {
-    let mut arguments: Vec<OsString> = ["serve", "--advertise", address, "--webserver"]
-        .map(Into::into)
-        .into();
-    let data_dir = cluster.path(name);
-    arguments.extend([
-        cluster.webserver.address().into(),
-        "--data-dir".into(),
-        data_dir.into(),
-    ]);
+    let [flag, entry] = cluster.entry();
+    let arguments = ["serve", "--advertise", address, flag, entry, "--data-dir"];
+    let mut arguments: Vec<OsString> = arguments.map(Into::into).into();
+    arguments.push(cluster.path(name).into());
     Program::start("peer", arguments, &cluster.path(&format!("{name}.log")))
 }
 
@@ -167,10 +162,7 @@ fn another_peers_address_and_names_of_nobody_are_out_of_reach() -> Result<()> {
 fn addresses_that_nobody_can_dial_are_usage_errors() -> Result<()> {
     let cluster = Cluster::builder().start()?;
     let line = |arguments: &[&str]| {
-        let arguments = arguments
-            .iter()
-            .copied()
-            .chain(["--webserver", cluster.webserver.address()]);
+        let arguments = arguments.iter().copied().chain(cluster.entry());
         cluster.outsider("nobody", arguments)
     };
     for host in ["0.0.0.0", "::", "0"] {
@@ -194,14 +186,8 @@ fn a_peer_that_came_for_one_command_is_gone_when_it_leaves() -> Result<()> {
     let cluster = Cluster::builder().peers(2).start()?;
     publish(&cluster, 0, "data", 100_000, 2)?;
     let output = cluster.path("copy");
-    let get = [
-        "get",
-        "data",
-        "--output",
-        output.to_str().expect("text"),
-        "--webserver",
-    ];
-    let get = get.into_iter().chain([cluster.webserver.address()]);
+    let get = ["get", "data", "--output", output.to_str().expect("text")];
+    let get = get.into_iter().chain(cluster.entry());
     drop(cluster.outsider("guest", get).expect(0));
     let ids = |arguments: &[&str]| -> Vec<String> {
         let seen = cluster.peer(0).run(arguments).expect(0).json();

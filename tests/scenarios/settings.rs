@@ -95,10 +95,9 @@ fn a_changed_file_takes_effect_at_once_and_a_broken_one_changes_nothing() -> Res
     let file = cluster.path("peer.toml");
     let data_dir = cluster.path("changing");
     let write = |rest: &str| {
-        let head = format!(
-            "data_dir = {data_dir:?}\ntracker = {:?}\n",
-            cluster.tracker.address()
-        );
+        let [flag, entry] = cluster.entry_by_tracker();
+        let key = flag.trim_start_matches('-').replace('-', "_");
+        let head = format!("data_dir = {data_dir:?}\n{key} = {entry:?}\n");
         // Replaced in one step, so that no reader sees half of it.
         let new = file.with_extension("new");
         std::fs::write(&new, head + rest).and_then(|()| std::fs::rename(&new, &file))

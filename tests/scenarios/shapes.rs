@@ -136,19 +136,13 @@ fn unending(cluster: &Cluster, checked: &mut Checked) -> Result<()> {
     serve
         .args(["serve", "--json", "--port", "0", "--data-dir"])
         .arg(cluster.path("served"));
-    serve
-        .args(["--webserver", cluster.webserver.address()])
-        .stderr(Stdio::null());
+    serve.args(cluster.entry()).stderr(Stdio::null());
     checked.lines(&["serve"], "serve", &first(serve)?);
     // That node has ended, and its data directory is there.
     let renewed = cluster.outsider("served", ["new-id", "--json"]).expect(0);
     checked.lines(&["new-id"], "new-id", &renewed.stdout);
-    let value = [
-        "value",
-        "deploy/color",
-        "--webserver",
-        cluster.webserver.address(),
-    ];
+    let [flag, entry] = cluster.entry();
+    let value = ["value", "deploy/color", flag, entry];
     let _in_the_network = cluster.outsider("served", value).expect(0);
     let adopted = cluster.outsider("served", ["adopt-network", "--json"]).expect(0);
     checked.lines(&["adopt-network"], "adopt-network", &adopted.stdout);

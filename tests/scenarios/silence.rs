@@ -36,16 +36,23 @@ fn with<'a>(command: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 fn a_command_says_in_time_which_program_does_not_answer() -> Result<()> {
     let cluster = Cluster::builder().peers(1).start()?;
     let (tracker, webserver) = (cluster.tracker.address(), cluster.webserver.address());
+    let (by_tracker, by_webserver) = (cluster.entry_by_tracker(), cluster.entry());
     let node = cluster.peer(0);
 
     let named = format!("the tracker at {tracker} does not answer");
     ask(&cluster.tracker, &named, |more| node.run(with(&["list"], more)))?;
     ask(&cluster.tracker, &named, |more| {
-        cluster.outsider("one", with(&["value", "none", "--tracker", tracker], more))
+        cluster.outsider(
+            "one",
+            with(&["value", "none", by_tracker[0], by_tracker[1]], more),
+        )
     })?;
     let named = format!("the webserver at {webserver} does not answer");
     ask(&cluster.webserver, &named, |more| {
-        cluster.outsider("two", with(&["value", "none", "--webserver", webserver], more))
+        cluster.outsider(
+            "two",
+            with(&["value", "none", by_webserver[0], by_webserver[1]], more),
+        )
     })?;
     let named = node.program.address();
     ask(&node.program, named, |more| node.run(with(&["list"], more)))?;

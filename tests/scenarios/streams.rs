@@ -91,12 +91,12 @@ fn what_comes_on_standard_input_goes_to_standard_output_elsewhere() -> Result<()
     assert!(succeeds(quiet) == bytes, "other bytes came");
 
     // Without a running node, each command starts one for its own duration.
-    let webserver = ["--webserver", cluster.webserver.address()];
+    let entry = cluster.entry();
     let outside = |name: &str, line: &[&str]| {
         let mut command = Command::new(harness::binaries::path("peer"));
         command
             .args(line)
-            .args(webserver)
+            .args(entry)
             .arg("--data-dir")
             .arg(cluster.path(name));
         command

@@ -399,7 +399,7 @@ fn transfers_go_on_in_the_background_and_leaving_asks() -> Result<()> {
     content::write(&cluster.path("mine"), 4 << 20, 5)?;
     let data_dir = cluster.path("newcomer");
     let limits = ["--upload-limit", "64KiB/s", "--download-limit", "64KiB/s"];
-    let entry = ["--webserver", cluster.webserver.address()];
+    let entry = cluster.entry();
     let mut person = Person::sits_down(&cluster, &data_dir, false, &[&limits[..], &entry].concat())?;
     let tracker = format!("connected {}", cluster.tracker.address());
     person.is_back(&tracker, &tracker);
@@ -510,12 +510,8 @@ fn the_end_of_a_transfer_is_told_above_the_line_that_is_typed() -> Result<()> {
     let cluster = Cluster::builder().peers(1).start()?;
     let original = publish(&cluster, 0, "slow", 8 << 20, 1)?;
     let data_dir = cluster.path("newcomer");
-    let flags = [
-        "--download-limit",
-        "64KiB/s",
-        "--webserver",
-        cluster.webserver.address(),
-    ];
+    let [flag, entry] = cluster.entry();
+    let flags = ["--download-limit", "64KiB/s", flag, entry];
     let mut person = Person::sits_down(&cluster, &data_dir, false, &flags)?;
     let tracker = format!("connected {}", cluster.tracker.address());
     person.is_back(&tracker, &tracker);

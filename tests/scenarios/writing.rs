@@ -236,15 +236,8 @@ fn a_user_may_update_a_directory_that_is_read_only() -> Result<()> {
     let program = home.path().join("peer");
     fs::copy(binaries::path("peer"), &program)?;
     let (data, copy) = (own.join("data"), own.join("copy"));
-    let serve = [
-        "serve",
-        "--port",
-        "0",
-        "--data-dir",
-        text(&data),
-        "--webserver",
-        cluster.webserver.address(),
-    ];
+    let [flag, entry] = cluster.entry();
+    let serve = ["serve", "--port", "0", "--data-dir", text(&data), flag, entry];
     let as_nobody = |line: &[&str]| {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::security::{self, Entry, Security};
+use crate::security::{self, Entry, Member, Security};
 use crate::{Outcome, Program, binaries, eventually};
 
 /// Shorter times than in production, so that stories about losses do not take minutes.
@@ -36,6 +36,9 @@ pub struct Cluster {
     environment: Vec<(OsString, OsString)>,
     /// The output of `tracker init`, if the network is secured.
     pub security: Option<Security>,
+    /// Files with join lines for peers, by the webserver and by the tracker.
+    line: Option<String>,
+    tracker_line: Option<String>,
     /// Dropped last: the programs are gone then.
     root: Root,
 }
@@ -174,6 +177,38 @@ impl Cluster {
         command.output().expect("the program is there").into()
     }
 
+    /// Returns the words by which a program on a data directory of its own enters the network: the
+    /// webserver's address, or a join line.
+    #[must_use]
+    pub fn entry(&self) -> [&str; 2] {
+        match &self.line {
+            None => ["--webserver", self.webserver.address()],
+            Some(line) => ["--join-file", line],
+        }
+    }
+
+    /// Returns the words by which one enters by the tracker, so that it learns of no webserver.
+    #[must_use]
+    pub fn entry_by_tracker(&self) -> [&str; 2] {
+        match &self.tracker_line {
+            None => ["--tracker", self.tracker.address()],
+            Some(line) => ["--join-file", line],
+        }
+    }
+
+    /// Makes the harness a member of its own, which is a peer that is no program; without security, it is one
+    /// like everybody.
+    ///
+    /// # Errors
+    /// When it cannot join.
+    pub async fn member(&self, name: &str) -> Result<Member> {
+        let data_dir = self.path(name);
+        match &self.security {
+            None => Ok(Member::plain()),
+            Some(security) => Member::join(security, self.tracker.address(), &data_dir).await,
+        }
+    }
+
     /// Runs a command of the `peer` program on a data directory of its own, where no node runs.
     pub fn outsider<S: AsRef<OsStr>>(&self, name: &str, arguments: impl IntoIterator<Item = S>) -> Outcome {
         run_peer(&self.path(name), arguments)
@@ -301,9 +336,17 @@ impl ClusterBuilder {
             webserver,
             peers: Vec::new(),
             environment: self.environment,
+            line: None,
+            tracker_line: None,
             security,
             root,
         };
+        if let Some(security) = &cluster.security {
+            let write =
+                |name: &str, server: &Program| security.write_line(&directory.join(name), server.address());
+            cluster.line = Some(write("peer.line", &cluster.webserver)?);
+            cluster.tracker_line = Some(write("peer-by-tracker.line", &cluster.tracker)?);
+        }
         for zone in &self.zones {
             cluster.add_peer(zone.as_deref())?;
         }

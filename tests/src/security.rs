@@ -5,7 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use proto::membership::Membership;
+use proto::tls::Tls;
 use serde_json::Value;
+use shared::model::{HostPort, MemberId, PeerId};
+use shared::runtime::{Clock, Tasks};
+use shared::security::Role;
+use tokio::sync::watch;
 
 use crate::binaries;
 
@@ -68,6 +74,15 @@ impl Security {
         format!("{scheme}://{server}/{ticket}")
     }
 
+    /// Writes the join line of a peer into a file, and returns the file's path.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_line(&self, path: &Path, server: &str) -> Result<String> {
+        std::fs::write(path, self.line("peer", server)).context("write a join line")?;
+        Ok(path.to_str().context("a path in text")?.to_owned())
+    }
+
     /// Returns the administrator's token.
     ///
     /// # Panics
@@ -90,6 +105,73 @@ impl Security {
 impl std::fmt::Debug for Security {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Security(…)")
+    }
+}
+
+/// A member that is no program of its own: the harness speaks as a peer.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Its id.
+    pub peer: PeerId,
+    /// Security of its connections.
+    pub tls: Tls,
+    membership: Option<Membership>,
+}
+
+impl Member {
+    /// Makes a peer of a network without security.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self {
+            peer: PeerId::random(),
+            tls: Tls::default(),
+            membership: None,
+        }
+    }
+
+    /// Joins by the tracker at an address; what it knows lies in a directory.
+    ///
+    /// # Errors
+    /// When it is not taken.
+    pub async fn join(security: &Security, tracker: &str, data_dir: &Path) -> Result<Self> {
+        std::fs::create_dir_all(data_dir).context("make a directory")?;
+        let membership = Membership::open(data_dir, Role::Peer, None, Tls::default(), Clock::system())?;
+        membership.join(&security.line("peer", tracker).parse()?).await?;
+        Self::of(membership)
+    }
+
+    /// Speaks as the peer whose data directory this is: as who has stolen it does.
+    ///
+    /// # Errors
+    /// When it is no member's.
+    pub fn stolen(data_dir: &Path) -> Result<Self> {
+        let (id, key) = peer::identity::read_key(data_dir).context("a key")?;
+        let own = Some((MemberId::from(id), &key));
+        Self::of(Membership::open(
+            data_dir,
+            Role::Peer,
+            own,
+            Tls::default(),
+            Clock::system(),
+        )?)
+    }
+
+    fn of(membership: Membership) -> Result<Self> {
+        let certificate = membership.tls().certificate().context("it has not joined")?;
+        Ok(Self {
+            peer: certificate.identity.id.into(),
+            tls: membership.tls().clone(),
+            membership: Some(membership),
+        })
+    }
+
+    /// Hears the news of a tracker, as every member does, until this is dropped.
+    pub async fn keep(&self, tracker: HostPort) {
+        let (_tracker, told) = watch::channel(Some(tracker));
+        match self.membership.clone() {
+            Some(membership) => membership.keep(told, Tasks::new()).await,
+            None => std::future::pending().await,
+        }
     }
 }
 

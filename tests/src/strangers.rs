@@ -3,16 +3,20 @@
 //! Each runs as a process of its own, in the network of a peer, where the addresses can be reached.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustls::version::TLS13;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use socket2::{Domain, Socket, Type};
 
 /// First bytes of a client of HTTP/2: the preface, and settings without a change.
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-/// Connections that a siege holds.
-const IDLE: usize = 600;
+/// Addresses of this machine from which a siege comes, so that it leaves ports to others.
+const SOURCES: usize = 32;
 
 /// Longest wait for one answer to a page.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -30,28 +34,85 @@ const CALLS: [&str; 8] = [
 ];
 const DOCUMENTS: [&str; 3] = ["/api/v1/names", "/api/v1/status", "/api/v1/peers"];
 
-/// Holds idle connections to each address until it is over, and opens a new one for each that is ended.
+/// The first bytes of a stranger's connections; nothing comes after them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// Those of HTTP/2.
+    Http2,
+    /// Those of TLS: the server signs its answer and waits for the rest of the handshake.
+    Tls,
+}
+
+impl Beginning {
+    fn bytes(self) -> Result<Vec<u8>> {
+        match self {
+            Self::Http2 => Ok(HTTP_2.to_owned()),
+            Self::Tls => client_hello(),
+        }
+    }
+}
+
+/// Returns the first message of a TLS client who trusts nobody.
+fn client_hello() -> Result<Vec<u8>> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])
+        .context("TLS 1.3")?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = "stranger.example".try_into().context("a name")?;
+    let mut client = ClientConnection::new(Arc::new(config), name).context("a client")?;
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).context("its first message")?;
+    Ok(bytes)
+}
+
+/// Holds a number of silent connections to each address until it is over, and opens a new one for each that
+/// is ended.
 ///
 /// # Errors
 /// When this process may not open as many.
-pub fn siege(addresses: &[String], is_over: &dyn Fn() -> bool) -> Result<()> {
+pub fn siege(
+    addresses: &[String],
+    each: usize,
+    beginning: Beginning,
+    is_over: &dyn Fn() -> bool,
+) -> Result<()> {
+    let bytes = beginning.bytes()?;
     let mut held: Vec<Option<TcpStream>> = Vec::new();
-    held.resize_with(IDLE * addresses.len(), || None);
+    held.resize_with(each * addresses.len(), || None);
     while !is_over() {
-        for (place, address) in held.iter_mut().zip(addresses.iter().cycle()) {
-            let is_over = place.as_mut().is_none_or(is_ended);
-            if is_over {
-                *place = TcpStream::connect(address).ok();
+        let places = held.iter_mut().zip(addresses.iter().cycle());
+        for (number, (place, address)) in places.enumerate() {
+            if !place.as_mut().is_none_or(is_ended) {
+                continue;
             }
-            if let Some(stream) = place.as_mut().filter(|_| is_over) {
-                stream.set_nonblocking(true).context("an idle connection")?;
+            if is_over() {
+                break;
+            }
+            *place = connect(number, address).ok();
+            if let Some(stream) = place {
+                stream.set_nonblocking(true).context("a silent connection")?;
                 // The program may have ended this one already for a newer one.
-                drop(stream.write_all(HTTP_2));
+                drop(stream.write_all(&bytes));
             }
         }
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())
+}
+
+/// Connects; to this machine's loopback from one of several addresses there.
+fn connect(number: usize, address: &str) -> Result<TcpStream> {
+    let address: SocketAddr = address.parse()?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        let last = u8::try_from(1 + number % SOURCES)?;
+        let source = SocketAddr::from((Ipv4Addr::new(127, 0, 1, last), 0));
+        socket.bind(&source.into())?;
+    }
+    socket.connect(&address.into())?;
+    Ok(socket.into())
 }
 
 /// Whether the other end has closed the connection; reads and forgets all that came.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use shared::model::{ContentRef, HostPort, Manifest, Name};
 
 use super::report::{Table, mebibytes, median, ratio, seconds};
+use crate::strangers::Beginning;
 use crate::{Cluster, Crowd, Program, Stopwatch, content, is_interrupted, strangers};
 
 /// Name and length of the file that is fetched.
@@ -21,6 +22,12 @@ const HOLDERS: usize = 1_000;
 
 /// Streams that follow the file's replicas.
 const WATCHERS: usize = 20_000;
+
+/// Idle connections to the tracker, and as many to a peer.
+const IDLE: usize = 600;
+
+/// Connections that are as many, in a secured network: 10,000 in all.
+const MANY: usize = 5_000;
 
 /// Watchers that share a connection.
 const WATCHERS_EACH: usize = 100;
@@ -35,6 +42,8 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 enum Flood {
     None,
     Idle,
+    ManyIdle,
+    Handshakes,
     Holders,
     Watchers,
 }
@@ -42,10 +51,14 @@ enum Flood {
 impl Flood {
     const ALL: [Self; 4] = [Self::None, Self::Idle, Self::Holders, Self::Watchers];
 
+    /// Those of strangers, who can do no more in a secured network.
+    const SECURED: [Self; 3] = [Self::None, Self::Handshakes, Self::ManyIdle];
+
     const fn word(self) -> &'static str {
         match self {
             Self::None => "none",
-            Self::Idle => "idle connections",
+            Self::Idle | Self::ManyIdle => "idle connections",
+            Self::Handshakes => "half-open handshakes",
             Self::Holders => "false holders",
             Self::Watchers => "watchers",
         }
@@ -61,12 +74,17 @@ struct Figures {
     peer: u64,
 }
 
-/// Measures `lists` lists and `gets` gets without a flood and under each; the table says which bounds hold.
+/// Measures `lists` lists and `gets` gets without a flood and under each, in a secured network or in one
+/// without security; the table says which bounds hold.
 ///
 /// # Errors
 /// When an honest command fails.
-pub fn run(lists: u32, gets: u32) -> Result<(Table, Value)> {
-    let cluster = Cluster::builder().timing("").peers(3).start()?;
+pub fn run(lists: u32, gets: u32, is_secured: bool) -> Result<(Table, Value)> {
+    let builder = Cluster::builder().timing("").peers(3);
+    let (cluster, floods) = match is_secured {
+        false => (builder.plain().start()?, &Flood::ALL[..]),
+        true => (builder.secured().start()?, &Flood::SECURED[..]),
+    };
     let file = cluster.path("honest.in");
     content::write(&file, FILE.1, 1)?;
     let file = file.to_str().context("a path in text")?;
@@ -84,7 +102,7 @@ pub fn run(lists: u32, gets: u32) -> Result<(Table, Value)> {
         "bounds",
     ]);
     let (mut all, mut alone) = (Vec::new(), None);
-    for flood in Flood::ALL {
+    for flood in floods.iter().copied() {
         let figures = under(&cluster, flood, lists, gets)?;
         let alone = *alone.get_or_insert(figures.get);
         let slower = ratio(figures.get, alone);
@@ -108,7 +126,8 @@ pub fn run(lists: u32, gets: u32) -> Result<(Table, Value)> {
             "peer_peak_bytes": figures.peer,
         }));
     }
-    Ok((table, json!({ "lists": lists, "gets": gets, "floods": all })))
+    let results = json!({ "lists": lists, "gets": gets, "is_secured": is_secured, "floods": all });
+    Ok((table, results))
 }
 
 fn under(cluster: &Cluster, flood: Flood, lists: u32, gets: u32) -> Result<Figures> {
@@ -120,10 +139,9 @@ fn under(cluster: &Cluster, flood: Flood, lists: u32, gets: u32) -> Result<Figur
             _ => None,
         };
         let flooding = scope.spawn(|| match flood {
-            Flood::Idle => {
-                let addresses = [cluster.tracker.address(), cluster.peer(0).program.address()];
-                strangers::siege(&addresses.map(str::to_owned), &|| is_over.load(Ordering::Relaxed))
-            }
+            Flood::Idle => besiege(cluster, IDLE, Beginning::Http2, &is_over),
+            Flood::ManyIdle => besiege(cluster, MANY, Beginning::Http2, &is_over),
+            Flood::Handshakes => besiege(cluster, MANY, Beginning::Tls, &is_over),
             Flood::Watchers => watch(&tracker, &is_over),
             Flood::None | Flood::Holders => Ok(()),
         });
@@ -133,6 +151,12 @@ fn under(cluster: &Cluster, flood: Flood, lists: u32, gets: u32) -> Result<Figur
         flooding.join().expect("a flood does not panic")?;
         figures
     })
+}
+
+/// Holds silent connections to the tracker and to the publisher.
+fn besiege(cluster: &Cluster, each: usize, beginning: Beginning, is_over: &AtomicBool) -> Result<()> {
+    let addresses = [cluster.tracker.address(), cluster.peer(0).program.address()].map(str::to_owned);
+    strangers::siege(&addresses, each, beginning, &|| is_over.load(Ordering::Relaxed))
 }
 
 fn measure(cluster: &Cluster, lists: u32, gets: u32) -> Result<Figures> {

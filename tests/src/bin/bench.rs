@@ -117,6 +117,9 @@ enum Benchmark {
         /// Number of gets of 28 MiB under each flood
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
         gets: u32,
+        /// Secure the network, and let strangers hold 10,000 half-open handshakes and idle connections
+        #[arg(long)]
+        tls: bool,
     },
     /// The tracker alone: memory, restart, durable publications, lookups beside empty calls
     Tracker(tracker::Options),
@@ -178,7 +181,7 @@ fn run(benchmark: Benchmark) -> Result<()> {
             seed,
         } => show("resume", resume::run(size.get(), limit, runs, seed)?),
         Benchmark::Watch { watchers, load } => show("watch", watch::run(watchers, load)?),
-        Benchmark::Floods { lists, gets } => show("floods", floods::run(lists, gets)?),
+        Benchmark::Floods { lists, gets, tls } => show("floods", floods::run(lists, gets, tls)?),
         Benchmark::Tracker(options) => show("tracker", tracker::run(options)?),
         Benchmark::Echo => Ok(()),
         Benchmark::All => all(),

@@ -12,10 +12,14 @@ use clap::{Parser, Subcommand, ValueEnum};
 use harness::bench::report::save;
 use harness::chaos::kills::Victim;
 use harness::chaos::{self, Fault, Plan, Report, flips, kills, wipes};
+use harness::strangers::Beginning;
 use harness::{Stopwatch, liar, security, strangers, until_interrupted};
 
 /// Length of a stranger's siege.
 const SIEGE: Duration = Duration::from_secs(6);
+
+/// Connections of it to each program.
+const BESIEGERS: usize = 600;
 
 /// Loads and harms a cluster of real programs, and compares its answers with a ledger of everything that it
 /// acknowledged.
@@ -167,7 +171,7 @@ fn run(arguments: Arguments) -> Result<Report> {
 fn stranger(act: Act, words: &[String]) -> ExitCode {
     let watch = Stopwatch::start();
     let ended = match act {
-        Act::Siege => strangers::siege(words, &|| watch.elapsed() > SIEGE),
+        Act::Siege => strangers::siege(words, BESIEGERS, Beginning::Http2, &|| watch.elapsed() > SIEGE),
         Act::Page => {
             let answered = strangers::page(words);
             answered.iter().for_each(|answered| println!("{answered}"));

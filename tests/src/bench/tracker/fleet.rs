@@ -21,6 +21,8 @@ use shared::model::{
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::security::Member;
+
 /// Sessions that share a connection: real peers have one each, which is a matter of sockets, not of the
 /// tracker.
 const SESSIONS_EACH: u32 = 50;
@@ -45,17 +47,30 @@ pub(super) struct Fleet {
 impl Fleet {
     /// Connects a number of peers.
     pub(super) fn join(tracker: &HostPort, count: u32) -> Result<Self> {
-        let welcomed = Arc::new(AtomicU32::new(0));
-        let mut running = JoinSet::new();
-        let (mut ids, mut news) = (Vec::new(), Vec::new());
         let mut client = SessionClient::new(tracker, &Tls::default())?;
+        let mut peers = Vec::new();
         for number in 0..count {
             if number % SESSIONS_EACH == 0 {
                 client = SessionClient::new(tracker, &Tls::default())?;
             }
             let mut id = [1; 16];
             id[..4].copy_from_slice(&number.to_be_bytes());
-            let id = PeerId::from_bytes(id);
+            peers.push((PeerId::from_bytes(id), client.clone()));
+        }
+        Ok(Self::of(peers))
+    }
+
+    /// Connects members of a secured network, each over a connection of its own.
+    pub(super) fn of_members(tracker: &HostPort, members: &[Member]) -> Result<Self> {
+        let peer = |member: &Member| Ok((member.peer, SessionClient::new(tracker, &member.tls)?));
+        Ok(Self::of(members.iter().map(peer).collect::<Result<_>>()?))
+    }
+
+    fn of(peers: Vec<(PeerId, SessionClient)>) -> Self {
+        let welcomed = Arc::new(AtomicU32::new(0));
+        let mut running = JoinSet::new();
+        let (mut ids, mut news) = (Vec::new(), Vec::new());
+        for (number, (id, client)) in (0..).zip(peers) {
             let (sender, told) = mpsc::channel(4);
             let peer = Peer {
                 id,
@@ -64,16 +79,16 @@ impl Fleet {
                 told,
                 welcomed: Arc::clone(&welcomed),
             };
-            running.spawn(peer.live(client.clone()));
+            running.spawn(peer.live(client));
             ids.push(id);
             news.push(sender);
         }
-        Ok(Self {
+        Self {
             ids: ids.into(),
             news,
             welcomed,
             running,
-        })
+        }
     }
 
     pub(super) fn ids(&self) -> Arc<[PeerId]> {

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use proto::dial;
+use proto::dial::{self, Server};
 use shared::model::HostPort;
+use shared::security::Role;
 use tokio::task::JoinSet;
 use tonic::Status;
 use tonic::transport::Channel;
 
 use super::super::report::median;
 use crate::Stopwatch;
+use crate::security::Member;
 
 /// Connections that callers share: one is a bottleneck of its own, one for each is not how programs call.
-const CONNECTIONS: usize = 8;
+pub(super) const CONNECTIONS: usize = 8;
 
 /// Rates of several turns.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +39,12 @@ impl Rate {
 pub(super) fn channels(address: &HostPort) -> Result<Vec<Channel>> {
     let channels = (0..CONNECTIONS).map(|_| dial::channel(address));
     Ok(channels.collect::<Result<_, _>>()?)
+}
+
+/// Opens the connection of each member to the tracker.
+pub(super) fn channels_of(members: &[Member], tracker: &HostPort) -> Result<Vec<Channel>> {
+    let channel = |member: &Member| dial::secured(tracker, &member.tls, Server::Any(Role::Tracker));
+    Ok(members.iter().map(channel).collect::<Result<_, _>>()?)
 }
 
 /// Lets `callers` call for a duration, each with one of the clients; every call has its own number, counted

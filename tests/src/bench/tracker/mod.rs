@@ -9,6 +9,7 @@ pub mod echo;
 mod fleet;
 mod load;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -20,14 +21,14 @@ use proto::tls::Tls;
 use proto::v1;
 use proto::v1::catalog_client::CatalogClient as Wire;
 use serde_json::{Value, json};
-use shared::model::{Expectation, HostPort, Incarnation, Name, ReplicationTarget, Survey};
+use shared::model::{Expectation, HostPort, Incarnation, Name, PeerId, ReplicationTarget, Survey};
 use tokio::runtime::Runtime;
 use tonic::Status;
 use tonic::transport::Channel;
 
 use super::report::Table;
-use crate::Stopwatch;
-use crate::{Program, is_interrupted};
+use crate::security::{Member, Security};
+use crate::{Program, Stopwatch, is_interrupted};
 use fleet::{Contents, Fleet};
 use load::Rate;
 
@@ -53,8 +54,11 @@ pub struct Options {
     #[arg(long, default_value = "5s", value_parser = shared::model::parse_duration)]
     pub time: Duration,
     /// Number of measurements of each rate
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=32))]
     pub runs: u32,
+    /// Let the same calls by TLS, of members, take turns with those without, in a network that permits both
+    #[arg(long)]
+    pub tls: bool,
 }
 
 /// Contents that are announced and published together.
@@ -73,7 +77,11 @@ const LOOK: Duration = Duration::from_millis(50);
 pub fn run(options: Options) -> Result<(Table, Value)> {
     let directory = tempfile::tempdir()?;
     let data = directory.path().join("tracker");
-    let arguments = vec!["--data-dir".into(), data.clone().into()];
+    let mut arguments = vec!["--data-dir".into(), data.clone().into()];
+    let security = options.tls.then(|| Security::init(&data)).transpose()?;
+    if security.is_some() {
+        arguments.extend(["--tls", "permissive"].map(Into::into));
+    }
     let mut tracker = Program::start("tracker", arguments, &directory.path().join("tracker.log"))?;
     let address: HostPort = tracker.address().parse().context("the tracker's address")?;
     let runtime = Runtime::new().context("start the runtime")?;
@@ -89,8 +97,10 @@ pub fn run(options: Options) -> Result<(Table, Value)> {
 
     let (fleet, empty) = runtime.block_on(bench.assemble(&tracker))?;
     let (memory, filled) = runtime.block_on(bench.fill(&fleet, &tracker, empty))?;
-    let answers = runtime.block_on(bench.lookups())?;
-    let published = runtime.block_on(bench.publications(&fleet))?;
+    let (members, fleet_of_members) = runtime.block_on(bench.enrol(security.as_ref(), directory.path()))?;
+    let answers = runtime.block_on(bench.lookups(&members))?;
+    let published = runtime.block_on(bench.publications(&fleet, &members))?;
+    runtime.block_on(fleet_of_members.stop());
     let journal = size_of(&data)?;
     tracker.kill();
     let watch = Stopwatch::start();
@@ -132,6 +142,24 @@ impl Bench {
         self.until(|survey| !survey.in_safe_mode && fleet.welcomed() >= self.options.peers)
             .await?;
         Ok((fleet, tracker.memory()?.0))
+    }
+
+    /// Makes members that have sessions, one for each connection by TLS; none without security.
+    async fn enrol(&self, security: Option<&Security>, directory: &Path) -> Result<(Vec<Member>, Fleet)> {
+        let mut members = Vec::new();
+        for number in 0..security.map_or(0, |_| load::CONNECTIONS) {
+            let security = security.context("it is secured")?;
+            let data_dir = directory.join(format!("member-{number}"));
+            members.push(Member::join(security, &self.address.to_string(), &data_dir).await?);
+        }
+        let fleet = Fleet::of_members(&self.address, &members)?;
+        let watch = Stopwatch::start();
+        while fleet.welcomed() < u32::try_from(members.len())? {
+            ensure!(!is_interrupted(), "interrupted");
+            ensure!(watch.elapsed() < PATIENCE, "not all members have sessions");
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok((members, fleet))
     }
 
     /// Announces contents from peers and publishes them.
@@ -197,124 +225,164 @@ impl Bench {
         Ok((memory, rate))
     }
 
-    /// Questions about single contents, in turns with empty calls.
-    async fn lookups(&mut self) -> Result<Value> {
+    /// Questions about single contents, in turns with empty calls, and with the same by TLS if there are
+    /// members.
+    async fn lookups(&mut self, members: &[Member]) -> Result<Value> {
         let echo = echo::Child::start()?;
-        let mut rates = Rates::default();
+        let mut empty = Rate::default();
+        let (mut plain, mut secured) = (Lookups::default(), Lookups::default());
         for _ in 0..self.options.runs {
             ensure!(!is_interrupted(), "interrupted");
             let (clients, time) = (self.options.clients, self.options.time);
-            rates.empty.push(echo::rate(&echo.address, clients, time).await?);
-            let contents = self.contents;
-            let about = move |n: u32| v1::ContentRef {
-                r#ref: Some(v1::content_ref::Ref::Name(
-                    contents.text(load::spread(n, contents.count)),
-                )),
-            };
-            let channels = load::channels(&self.address)?;
-            let clients_of = channels.into_iter().map(Wire::new).collect::<Vec<_>>();
-            let resolve = move |mut wire: Wire<Channel>, n| async move {
-                let r#ref = Some(about(n));
-                wire.resolve(v1::ResolveRequest { r#ref }).await.map(drop)
-            };
-            rates
-                .resolve
-                .push(load::rate(clients, time, clients_of.clone(), resolve).await?);
-            let locate = move |mut wire: Wire<Channel>, n| async move {
-                let request = v1::LocateRequest {
-                    parts: Vec::new(),
-                    ranges: Vec::new(),
-                    r#ref: Some(about(n)),
-                    max_holders: 16,
-                    except: Vec::new().into(),
-                };
-                wire.locate(request).await.map(drop)
-            };
-            rates
-                .locate
-                .push(load::rate(clients, time, clients_of.clone(), locate).await?);
-            let head = move |mut wire: Wire<Channel>, n| async move {
-                let name = contents.text(load::spread(n, contents.count));
-                wire.head(v1::HeadRequest { name }).await.map(drop)
-            };
-            rates
-                .head
-                .push(load::rate(clients, time, clients_of, head).await?);
+            empty.push(echo::rate(&echo.address, clients, time).await?);
+            self.look_up(load::channels(&self.address)?, &mut plain).await?;
+            if !members.is_empty() {
+                let channels = load::channels_of(members, &self.address)?;
+                self.look_up(channels, &mut secured).await?;
+            }
         }
-        let empty = rates.empty.median();
+        let median = empty.median();
         self.table.row([
             "empty calls a second".to_owned(),
-            format!("{empty:.0}"),
+            format!("{median:.0}"),
             String::new(),
         ]);
-        let named = [
-            ("resolve", &rates.resolve),
-            ("locate", &rates.locate),
-            ("head", &rates.head),
-        ];
-        for (what, rate) in named {
+        for (what, rate) in plain.named() {
             let rate = rate.median();
-            let measured = format!("{rate:.0} ({:.2} of empty)", rate / empty);
+            let measured = format!("{rate:.0} ({:.2} of empty)", rate / median);
             self.table.row([
                 format!("`{what}` a second"),
                 measured,
                 "≥ 0.7 of empty".to_owned(),
             ]);
         }
-        Ok(json!({
-            "empty": rates.empty.all(), "resolve": rates.resolve.all(),
-            "locate": rates.locate.all(), "head": rates.head.all(),
-        }))
+        if !members.is_empty() {
+            for ((what, rate), (_, plain)) in secured.named().into_iter().zip(plain.named()) {
+                self.compare(&format!("`{what}` a second by TLS"), rate, plain);
+            }
+        }
+        Ok(json!({ "empty": empty.all(), "plain": plain.json(), "tls": secured.json() }))
     }
 
-    /// Publications of small contents, each of which waits for the disk.
-    async fn publications(&mut self, fleet: &Fleet) -> Result<Value> {
-        let mut rates = Rate::default();
-        for run in 0..self.options.runs {
-            ensure!(!is_interrupted(), "interrupted");
-            let channels = load::channels(&self.address)?;
-            let catalogs = channels
-                .iter()
-                .map(|_| CatalogClient::new(&self.address, &Tls::default()));
-            let catalogs = catalogs.collect::<Result<Vec<_>, _>>()?;
-            let (holders, target) = (fleet.ids(), ReplicationTarget::new(1).context("one")?);
-            let publish = move |catalog: CatalogClient, n: u32| {
-                let publisher = holders[n as usize % holders.len()];
-                async move {
-                    // Others than those that are there, and than those of other turns.
-                    let contents = Contents {
-                        count: u32::MAX,
-                        fragments: 1,
-                    };
-                    let number = u32::MAX - run * (1 << 26) - n;
-                    let publish = Publish {
-                        name: Name::new(format!("new/{run}/{n}"))
-                            .map_err(|error| Status::internal(error.to_string()))?,
-                        manifest: contents
-                            .manifest(number)
-                            .map_err(|error| Status::internal(error.to_string()))?,
-                        target,
-                        expectation: Expectation::Unbound,
-                        publisher,
-                        incarnation: Incarnation::new(1),
-                        metadata: None,
-                        replaces_metadata: false,
-                        keeps_target: false,
-                        parts: None,
-                    };
-                    let published = catalog.publish(&publish).await;
-                    published
-                        .map(drop)
-                        .map_err(|error| Status::internal(error.to_string()))
-                }
+    /// Adds the row of a rate by TLS beside the same without.
+    fn compare(&mut self, what: &str, secured: &Rate, plain: &Rate) {
+        let rate = secured.median();
+        let measured = format!("{rate:.0} ({:.2} of plain)", rate / plain.median());
+        self.table
+            .row([what.to_owned(), measured, "≥ 0.9 of plain".to_owned()]);
+    }
+
+    /// Asks by these connections.
+    async fn look_up(&self, channels: Vec<Channel>, rates: &mut Lookups) -> Result<()> {
+        let (clients, time, contents) = (self.options.clients, self.options.time, self.contents);
+        let about = move |n: u32| v1::ContentRef {
+            r#ref: Some(v1::content_ref::Ref::Name(
+                contents.text(load::spread(n, contents.count)),
+            )),
+        };
+        let clients_of = channels.into_iter().map(Wire::new).collect::<Vec<_>>();
+        let resolve = move |mut wire: Wire<Channel>, n| async move {
+            let r#ref = Some(about(n));
+            wire.resolve(v1::ResolveRequest { r#ref }).await.map(drop)
+        };
+        let rate = load::rate(clients, time, clients_of.clone(), resolve).await?;
+        rates.resolve.push(rate);
+        let locate = move |mut wire: Wire<Channel>, n| async move {
+            let request = v1::LocateRequest {
+                parts: Vec::new(),
+                ranges: Vec::new(),
+                r#ref: Some(about(n)),
+                max_holders: 16,
+                except: Vec::new().into(),
             };
-            let (clients, time) = (self.options.clients, self.options.time);
-            rates.push(load::rate(clients, time, catalogs, publish).await?);
+            wire.locate(request).await.map(drop)
+        };
+        let rate = load::rate(clients, time, clients_of.clone(), locate).await?;
+        rates.locate.push(rate);
+        let head = move |mut wire: Wire<Channel>, n| async move {
+            let name = contents.text(load::spread(n, contents.count));
+            wire.head(v1::HeadRequest { name }).await.map(drop)
+        };
+        rates
+            .head
+            .push(load::rate(clients, time, clients_of, head).await?);
+        Ok(())
+    }
+
+    /// Publications of small contents, each of which waits for the disk; in turns with the same by TLS if there
+    /// are members, who publish for themselves.
+    async fn publications(&mut self, fleet: &Fleet, members: &[Member]) -> Result<Value> {
+        let (mut plain, mut secured) = (Rate::default(), Rate::default());
+        let all = fleet.ids();
+        // Beside members, as many publishers as there are members.
+        let few: Arc<[PeerId]> = all[..members.len()].into();
+        let ids = if members.is_empty() { all } else { few };
+        for turn in 0..self.options.runs {
+            ensure!(!is_interrupted(), "interrupted");
+            let publisher = |_| {
+                let catalog = CatalogClient::new(&self.address, &Tls::default())?;
+                Ok(Publisher {
+                    catalog,
+                    ids: ids.clone(),
+                })
+            };
+            let publishers = (0..load::CONNECTIONS).map(publisher).collect::<Result<_>>()?;
+            plain.push(self.publish(2 * turn, publishers).await?);
+            if !members.is_empty() {
+                let publisher = |member: &Member| {
+                    let catalog = CatalogClient::new(&self.address, &member.tls)?;
+                    Ok(Publisher {
+                        catalog,
+                        ids: [member.peer].into(),
+                    })
+                };
+                let publishers = members.iter().map(publisher).collect::<Result<_>>()?;
+                secured.push(self.publish(2 * turn + 1, publishers).await?);
+            }
         }
         let what = format!("durable publications a second, {} clients", self.options.clients);
-        self.table
-            .row([what, format!("{:.0}", rates.median()), "≥ 5,000".to_owned()]);
-        Ok(json!(rates.all()))
+        self.table.row([
+            what.clone(),
+            format!("{:.0}", plain.median()),
+            "≥ 5,000".to_owned(),
+        ]);
+        if !members.is_empty() {
+            self.compare(&format!("{what}, by TLS"), &secured, &plain);
+        }
+        Ok(json!({ "plain": plain.all(), "tls": secured.all() }))
+    }
+
+    /// Publishes, in a turn with names and contents of its own.
+    async fn publish(&self, turn: u32, publishers: Vec<Publisher>) -> Result<f64> {
+        let target = ReplicationTarget::new(1).context("one")?;
+        let publish = move |publisher: Publisher, n: u32| async move {
+            // Others than those that are there, and than those of other turns.
+            let contents = Contents {
+                count: u32::MAX,
+                fragments: 1,
+            };
+            let number = u32::MAX - turn * (1 << 26) - n;
+            let publish = Publish {
+                name: Name::new(format!("new/{turn}/{n}"))
+                    .map_err(|error| Status::internal(error.to_string()))?,
+                manifest: contents
+                    .manifest(number)
+                    .map_err(|error| Status::internal(error.to_string()))?,
+                target,
+                expectation: Expectation::Unbound,
+                publisher: publisher.ids[n as usize % publisher.ids.len()],
+                incarnation: Incarnation::new(1),
+                metadata: None,
+                replaces_metadata: false,
+                keeps_target: false,
+                parts: None,
+            };
+            let published = publisher.catalog.publish(&publish).await;
+            published
+                .map(drop)
+                .map_err(|error| Status::internal(error.to_string()))
+        };
+        load::rate(self.options.clients, self.options.time, publishers, publish).await
     }
 
     /// Returns the time until all peers were back and had announced their holdings.
@@ -340,15 +408,38 @@ impl Bench {
 
 /// Calls a second, of each turn.
 #[derive(Default)]
-struct Rates {
-    empty: Rate,
+struct Lookups {
     resolve: Rate,
     locate: Rate,
     head: Rate,
 }
 
+impl Lookups {
+    const fn named(&self) -> [(&'static str, &Rate); 3] {
+        [
+            ("resolve", &self.resolve),
+            ("locate", &self.locate),
+            ("head", &self.head),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let all = self
+            .named()
+            .map(|(what, rate)| (what.to_owned(), json!(rate.all())));
+        Value::Object(all.into_iter().collect())
+    }
+}
+
+/// A connection, and the peers that publish by it.
+#[derive(Clone)]
+struct Publisher {
+    catalog: CatalogClient,
+    ids: Arc<[PeerId]>,
+}
+
 /// Bytes of the files in a directory.
-fn size_of(directory: &std::path::Path) -> Result<u64> {
+fn size_of(directory: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(directory)? {
         bytes += entry?.metadata()?.len();

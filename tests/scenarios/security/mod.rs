@@ -1,6 +1,8 @@
 //! Secured networks: machines that have nothing but printed lines, doors that are closed to all others,
 //! revocation, and programs that were off for long.
 
+mod trust;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
