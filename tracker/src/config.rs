@@ -27,7 +27,6 @@ mod secure;
 pub use secure::{CaCommand, MemberCommand, SecureCommand, TokenCommand, TokenWish};
 
 use crate::authority;
-use crate::journal;
 use crate::policy::{self, Budget, Policy};
 use crate::timing::{self, HISTORY_GRACE, Timing};
 
@@ -128,8 +127,8 @@ pub struct Args {
     /// A TOML file with any of the settings that `config show` lists: host, port, insecure, data_dir, tls,
     /// keep_revisions, history_grace, replicas, fragment_length, log, log_format, a table `timing` of
     /// durations, and a table `repair` of how much repair may be under way. Changes take effect while the
-    /// tracker runs, but for host, port, insecure, data_dir, log_format, and lease, heartbeat, tick and safe_mode of
-    /// `timing`
+    /// tracker runs, but for host, port, insecure, data_dir, log_format, and lease, heartbeat, tick and
+    /// safe_mode of `timing`
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Log level: error, warn, info, debug, trace, or directives such as tracker::ledger=trace,info
@@ -312,7 +311,6 @@ impl Config {
             address,
             is_secured: mode != Mode::Off,
             is_accepted: self.is_insecure,
-            has_history: journal::has_begun(&self.data_dir),
         };
         exposure.judge()?;
         Ok(mode)

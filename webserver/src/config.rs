@@ -76,8 +76,8 @@ pub struct Args {
     /// Port to listen on; 0 picks a free one
     #[arg(long, value_parser = number::<u16>)]
     pub port: Option<u16>,
-    /// Listen for other machines without having joined a secured network: they are then told of the trackers in
-    /// clear
+    /// Listen for other machines without having joined a secured network: the webserver then tells them the
+    /// trackers in clear
     #[arg(long)]
     pub insecure: bool,
     /// Directory of the membership in a secured network; nothing else lies there, and a webserver that joins
@@ -278,7 +278,6 @@ impl Config {
             is_secured: is_member,
             is_accepted: self.is_insecure,
             // A webserver outside of secured networks remembers nothing: it may always have.
-            has_history: true,
         };
         exposure.judge()
     }

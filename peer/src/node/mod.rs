@@ -352,7 +352,6 @@ fn exposure(config: &NodeConfig, membership: &Membership, address: SocketAddr) -
         address,
         is_secured: membership.is_member(),
         is_accepted: config.is_insecure,
-        has_history: last_entry(&config.data_dir).is_some(),
     }
 }
 

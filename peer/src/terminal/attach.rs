@@ -249,7 +249,7 @@ pub async fn run(
 pub fn cannot_run(error: &NodeError) -> Failure {
     match error {
         NodeError::Listen(why) => Failure::new(why.code().into(), words::listen_error(why)),
-        NodeError::Unsecured(why) => Failure::new(why.code().into(), words::unsecured(why)),
+        NodeError::Unsecured(why) => Failure::new(why.code().into(), words::told(&why.to_string())),
         NodeError::Join(why) => Failure::of(words::join_the_network(), why),
         NodeError::JoinSource(why) => Failure::of(words::join_the_network(), why),
         _ => Failure::of(words::run_a_node(), error),

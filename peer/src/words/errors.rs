@@ -4,7 +4,6 @@ use proto::listen::{ListenError, ListenFault};
 use shared::collection::{MAX_PATTERN, SelectionError};
 use shared::language::{self, Language};
 use shared::model::{ByteCount, ByteRate, NameError, Reason, ReasonCode, Waiting};
-use shared::security::Unsecured;
 use shared::{Coded, ErrorCode};
 
 use super::foreign::{io_error, quoted};
@@ -139,14 +138,6 @@ shared::messages! {
         en: "nobody can dial --advertise {address}: it stands for every address, or for many machines; give the one at which others reach this machine",
         es: "nadie puede llamar a --advertise {address}: designa todas las direcciones, o muchas máquinas; indique aquella en la que los demás alcanzan esta máquina"
     }
-    fn exposed_without_security(address) {
-        en: "cannot listen on {address} without security: every machine that reaches this address could fetch everything that this node holds. Join a secured network with a join line (--join-file FILE or ENJAMBRE_JOIN), or accept that with --insecure (ENJAMBRE_INSECURE=true, insecure = true)",
-        es: "no se escucha en {address} sin protección: cualquier máquina que alcance esta dirección podría traer todo lo que guarda este nodo. Ingrese en una red protegida con una línea de ingreso (--join-file ARCHIVO o ENJAMBRE_JOIN), o acéptelo con --insecure (ENJAMBRE_INSECURE=true, insecure = true)"
-    }
-    fn exposed_after_upgrade() {
-        en: "After an upgrade: earlier versions listened there without asking; --insecure goes on as they did, and docs/security.md, \"An existing network\", says how to secure a network that runs",
-        es: "Tras una actualización: las versiones anteriores escuchaban ahí sin preguntar; --insecure sigue como ellas, y docs/security.md, «An existing network», dice cómo proteger una red en marcha"
-    }
     fn menu_has_no_json() {
         en: "--json goes with a command; the menu is for people",
         es: "--json va con una orden; el menú es para personas"
@@ -268,16 +259,6 @@ pub(crate) fn listen_error(error: &ListenError) -> String {
         ListenFault::Other => address_refused(io_error(&error.source)),
     };
     cannot(listen(&error.address), why)
-}
-
-/// Says why a node does not listen for other machines, and the ways out.
-#[must_use]
-pub(crate) fn unsecured(why: &Unsecured) -> String {
-    let text = exposed_without_security(why.address);
-    match why.has_history {
-        true => format!("{text}. {}", exposed_after_upgrade()),
-        false => text,
-    }
 }
 
 /// Says why a pattern is refused.

@@ -16,19 +16,26 @@ pub struct Exposure {
     pub is_secured: bool,
     /// Whether its user accepts that there is no security.
     pub is_accepted: bool,
-    /// Whether it may have listened there before an earlier version was replaced by this one.
-    pub has_history: bool,
 }
 
-/// A program would listen for other machines without security.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsecured {
-    /// The program.
-    pub program: Role,
-    /// The address on which it does not listen.
-    pub address: SocketAddr,
-    /// Whether an earlier version may have listened there.
-    pub has_history: bool,
+/// A program would listen at this address for other machines, without security.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsecured {
+    /// The program is a tracker.
+    #[error(
+        "cannot listen on {0} without security: every machine that reaches this address could read, publish and remove; \
+         secure the network with `tracker init`, or accept that with --insecure (ENJAMBRE_INSECURE=true, insecure = true). \
+         Earlier versions did not ask: docs/security.md, \"An existing network\", says how to secure one that runs"
+    )]
+    Network(SocketAddr),
+    /// The program is another one.
+    #[error(
+        "cannot listen on {0} without security: every machine that reaches this address could use what this program \
+         serves; join a secured network with a join line (--join-file FILE or ENJAMBRE_JOIN), or accept that with \
+         --insecure (ENJAMBRE_INSECURE=true, insecure = true). Earlier versions did not ask: docs/security.md, \
+         \"An existing network\", says how to secure one that runs"
+    )]
+    Program(SocketAddr),
 }
 
 impl Exposure {
@@ -40,35 +47,8 @@ impl Exposure {
     pub fn judge(self) -> Result<(), Unsecured> {
         match self.address.ip().to_canonical().is_loopback() || self.is_secured || self.is_accepted {
             true => Ok(()),
-            false => Err(Unsecured {
-                program: self.program,
-                address: self.address,
-                has_history: self.has_history,
-            }),
-        }
-    }
-}
-
-impl std::error::Error for Unsecured {}
-
-impl std::fmt::Display for Unsecured {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "cannot listen on {} without security: every machine that reaches this address could read, publish and \
-             remove. {}, or accept that with --insecure (ENJAMBRE_INSECURE=true, insecure = true)",
-            self.address,
-            match self.program {
-                Role::Tracker => "Secure the network with `tracker init`",
-                _ => "Join a secured network with a join line (--join-file FILE or ENJAMBRE_JOIN)",
-            }
-        )?;
-        match self.has_history {
-            true => f.write_str(
-                ". After an upgrade: earlier versions listened there without asking; --insecure goes on as they did, \
-                 and docs/security.md, \"An existing network\", says how to secure a network that runs",
-            ),
-            false => Ok(()),
+            false if self.program == Role::Tracker => Err(Unsecured::Network(self.address)),
+            false => Err(Unsecured::Program(self.address)),
         }
     }
 }
@@ -89,7 +69,6 @@ mod tests {
             address: address.parse().expect("an address"),
             is_secured: false,
             is_accepted: false,
-            has_history: false,
         }
     }
 
@@ -123,24 +102,25 @@ mod tests {
 
     #[test]
     fn the_refusal_says_the_two_ways_out_and_names_the_upgrade() {
-        let said = |program, has_history| {
-            let exposure = Exposure {
-                program,
-                has_history,
-                ..on("10.0.0.1:1")
-            };
-            exposure.judge().expect_err("no security").to_string()
-        };
         for (program, way) in [
             (Role::Tracker, "tracker init"),
             (Role::Webserver, "--join-file"),
             (Role::Peer, "--join-file"),
         ] {
-            let text = said(program, false);
-            assert!(text.contains(way) && text.contains("--insecure"), "{text}");
-            assert!(text.contains("10.0.0.1:1") && !text.contains("upgrade"), "{text}");
-            let text = said(program, true);
-            assert!(text.contains("After an upgrade"), "{text}");
+            let exposure = Exposure {
+                program,
+                ..on("10.0.0.1:1")
+            };
+            let text = exposure.judge().expect_err("no security").to_string();
+            for part in [
+                way,
+                "--insecure",
+                "10.0.0.1:1",
+                "Earlier versions",
+                "An existing network",
+            ] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
         }
     }
 }

@@ -26,12 +26,6 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 /// Content of the lock file once there is a journal.
 const BEGUN: &str = "a journal was begun here\n";
 
-/// Returns whether a journal was begun in a data directory.
-#[must_use]
-pub(crate) fn has_begun(data_dir: &Path) -> bool {
-    data_dir.join(JOURNAL).exists()
-}
-
 /// Data directory that is locked as long as this value lives.
 #[derive(Debug)]
 pub(super) struct Directory {

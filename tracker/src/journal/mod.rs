@@ -24,7 +24,6 @@ use shared::{Coded, ErrorCode};
 
 use crate::state::{Record, Rejection, State};
 
-pub(crate) use directory::has_begun;
 pub use memory::MemoryJournal;
 pub use sqlite::{SqliteJournal, back_up};
 

@@ -3,6 +3,14 @@
 /// Lines and tokens that cannot be read, and names that are none.
 pub(super) const CREDENTIALS: &[(&str, &str)] = &[
     (
+        "cannot listen on {0} without security: every machine that reaches this address could read, publish and remove; secure the network with `tracker init`, or accept that with --insecure (ENJAMBRE_INSECURE=true, insecure = true). Earlier versions did not ask: docs/security.md, \"An existing network\", says how to secure one that runs",
+        "no se escucha en {0} sin protección: cualquier máquina que alcance esta dirección podría leer, publicar y eliminar; proteja la red con `tracker init`, o acéptelo con --insecure (ENJAMBRE_INSECURE=true, insecure = true). Las versiones anteriores no preguntaban: docs/security.md, «An existing network», dice cómo proteger una en marcha",
+    ),
+    (
+        "cannot listen on {0} without security: every machine that reaches this address could use what this program serves; join a secured network with a join line (--join-file FILE or ENJAMBRE_JOIN), or accept that with --insecure (ENJAMBRE_INSECURE=true, insecure = true). Earlier versions did not ask: docs/security.md, \"An existing network\", says how to secure one that runs",
+        "no se escucha en {0} sin protección: cualquier máquina que alcance esta dirección podría usar lo que este programa sirve; ingrese en una red protegida con una línea de ingreso (--join-file ARCHIVO o ENJAMBRE_JOIN), o acéptelo con --insecure (ENJAMBRE_INSECURE=true, insecure = true). Las versiones anteriores no preguntaban: docs/security.md, «An existing network», dice cómo proteger una en marcha",
+    ),
+    (
         "this is no join line: one begins with {SCHEME}, and `tracker token create --join` prints it",
         "esto no es una línea de ingreso: empieza por {SCHEME}, y la escribe `tracker token create --join`",
     ),
