@@ -8,6 +8,7 @@ use anyhow::Result;
 use harness::{Cluster, Peer};
 use proto::RemoteError;
 use proto::client::{CatalogClient, SessionClient};
+use proto::credentials::Credentials;
 use proto::messages::Publish;
 use shared::collection::{Attributes, Builder, Data, File, Mode, ModifiedAt};
 use shared::model::{ContentRef, Expectation, Hello, HostPort, Name, Parts, ReplicationTarget};
@@ -179,9 +180,12 @@ fn lie(cluster: &Cluster, liar: &Peer, name: &str, catalog: &[u8]) -> Result<()>
             ..harness::hello("127.0.0.1:9".parse()?)
         };
         let (publisher, incarnation) = (hello.peer, hello.incarnation);
-        let session = SessionClient::new(&tracker, &member.tls)?.open(hello, None).await;
-        let _session = session.map_err(RemoteError::from)?;
-        let tracker = CatalogClient::new(&tracker, &member.tls)?;
+        let session = SessionClient::new(&tracker, &member.tls)?
+            .open(hello, member.key.as_deref())
+            .await;
+        let session = session.map_err(RemoteError::from)?;
+        let tracker =
+            CatalogClient::new(&tracker, &member.tls)?.speaking_with(Credentials::new(session.0.secret));
         let (_, manifest) = tracker.resolve(&ContentRef::Name(Name::new(held)?)).await?;
         let publish = Publish {
             name: Name::new(name)?,

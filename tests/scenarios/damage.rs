@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use harness::{Cluster, Program, copy, eventually};
 use shared::database::{self, Verdict};
-use shared::own_data::KEY_FILE;
+use shared::own_data::{KEY_FILE, MEMBERSHIP_FILE};
 use store::DiskStore;
 use tempfile::TempDir;
 use tracker::journal::{Journal as _, JournalError, SqliteJournal};
@@ -202,7 +202,7 @@ fn no_damage_to_any_file_of_a_peer_deletes_a_fragment() -> Result<()> {
             // A node whose key is damaged is nobody; the other files are only a help.
             let outcome = match starts_and_stops("peer", &serve, harm)? {
                 true => "started as nodes",
-                false if text(below) == KEY_FILE => "refused for their keys",
+                false if [KEY_FILE, MEMBERSHIP_FILE].contains(&text(below)) => "refused for their keys",
                 false => panic!("{harm}: it is only a help"),
             };
             *tally.entry(outcome).or_default() += 1;

@@ -11,7 +11,7 @@ use crate::{MIB, publish};
 #[ignore = "needs ENJAMBRE_PYTHON: a Python with the packages of tests/foreign/requirements.txt"]
 fn a_python_client_reads_and_proves_a_content_by_reflection() -> Result<()> {
     let python = std::env::var_os("ENJAMBRE_PYTHON").context("ENJAMBRE_PYTHON names no Python")?;
-    let cluster = Cluster::builder().peers(2).start()?;
+    let cluster = Cluster::builder().plain().peers(2).start()?;
     for (name, length) in [("single", 50_000), ("several", MIB + 17)] {
         let original = publish(&cluster, 0, name, length, 2)?;
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign/read_fragment.py");

@@ -17,7 +17,12 @@ fn a_peer_enters_by_another_one_and_finds_back_without_being_told() -> Result<()
     };
     let log = cluster.path("joiner.log");
     let member = cluster.peer(0).program.address().to_owned();
-    let mut joiner = Program::start("peer", serve(&["--join", &member]), &log)?;
+    let line = cluster.path("by-a-member.line");
+    let entry = match &cluster.security {
+        None => ["--join".to_owned(), member],
+        Some(security) => ["--join-file".to_owned(), security.write_line(&line, &member)?],
+    };
+    let mut joiner = Program::start("peer", serve(&entry.each_ref().map(String::as_str)), &log)?;
     let connected = |cluster: &Cluster| {
         let ask = || cluster.outsider("joiner", ["status", "--json"]).json()["tracker"].clone();
         let tracker = cluster.tracker.address().to_owned();

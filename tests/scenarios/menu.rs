@@ -38,7 +38,7 @@ fn a_file_added_before_connecting_is_published_on_connecting() -> Result<()> {
         "",
         "1",
         "1",
-        cluster.webserver.address(),
+        &cluster.typed_entry(),
         "5",
         "4",
         "0",
@@ -58,7 +58,7 @@ fn the_menu_finds_fetches_and_removes_a_file() -> Result<()> {
     let output_text = output.to_str().expect("text");
     let lines = [
         "c",
-        cluster.webserver.address(),
+        &cluster.typed_entry(),
         "f",
         "shared",
         output_text,
@@ -131,7 +131,7 @@ fn a_file_inside_a_directory_is_found_listed_and_fetched() -> Result<()> {
     drop(cluster.peer(0).run(add).expect(0));
     let lines = [
         "c",
-        cluster.webserver.address(),
+        &cluster.typed_entry(),
         "6",
         "phot", // a part of the name
         "?",    // lists what is inside

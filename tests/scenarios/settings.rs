@@ -219,7 +219,8 @@ fn a_changed_file_takes_effect_while_a_tracker_and_a_webserver_run() -> Result<(
 
 #[test]
 fn config_show_asks_the_running_node() -> Result<()> {
-    let cluster = Cluster::builder().peers(1).start()?;
+    // It has the address of a webserver by a flag.
+    let cluster = Cluster::builder().plain().peers(1).start()?;
     let peer = cluster.peer(0);
     drop(peer.run(["limit", "--upload", "2MB/s"]).expect(0));
     let shown = peer.run(["config", "show", "--json"]).expect(0).json();

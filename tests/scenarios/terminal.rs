@@ -157,7 +157,7 @@ fn connecting(person: &mut Person, cluster: &Cluster) {
     person.is_asked(ask.0, ask.1);
     let complaint = ("\"nowhere\" is not an address", "\"nowhere\" no es una dirección");
     person.is_corrected("nowhere", complaint, ask);
-    person.types(cluster.webserver.address());
+    person.types(&cluster.typed_entry());
     person.reads("connected to the tracker at", "conectado con el tracker en");
     let tracker = cluster.tracker.address();
     person.is_back(&format!("connected {tracker}"), &format!("conectado {tracker}"));

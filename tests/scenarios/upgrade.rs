@@ -51,6 +51,10 @@ fn a_cluster_goes_on_from_the_data_of_c2d455a() -> Result<()> {
             peer: id_of(cluster.peer(old)).parse()?,
             ..harness::hello("127.0.0.1:9".parse()?)
         };
+        if cluster.security.is_some() {
+            // Strangers are refused before that.
+            continue;
+        }
         let client = SessionClient::new(&cluster.tracker.address().parse()?, &Tls::default())?;
         let refused = runtime.block_on(client.open(older, None)).map(drop);
         let Err(NotWelcome::Failed(error)) = refused else {

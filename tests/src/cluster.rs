@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -37,10 +38,24 @@ pub struct Cluster {
     /// The output of `tracker init`, if the network is secured.
     pub security: Option<Security>,
     /// Files with join lines for peers, by the webserver and by the tracker.
-    line: Option<String>,
-    tracker_line: Option<String>,
+    line: LineFile,
+    tracker_line: LineFile,
     /// Dropped last: the programs are gone then.
     root: Root,
+}
+
+/// The path of a file with a join line, which is there when it has been asked for: no other story finds a
+/// secret there.
+#[derive(Debug, Default)]
+struct LineFile(OnceLock<String>);
+
+impl LineFile {
+    fn of(&self, security: &Security, server: &Program, path: PathBuf) -> &str {
+        self.0.get_or_init(|| {
+            let written = security.write_line(&path, server.address());
+            written.expect("the directory takes a file")
+        })
+    }
 }
 
 /// Directory of all files.
@@ -179,20 +194,42 @@ impl Cluster {
 
     /// Returns the words by which a program on a data directory of its own enters the network: the
     /// webserver's address, or a join line.
+    ///
+    /// # Panics
+    /// When the line cannot be written into a file.
     #[must_use]
     pub fn entry(&self) -> [&str; 2] {
-        match &self.line {
+        match &self.security {
             None => ["--webserver", self.webserver.address()],
-            Some(line) => ["--join-file", line],
+            Some(security) => [
+                "--join-file",
+                self.line.of(security, &self.webserver, self.path("peer.line")),
+            ],
         }
     }
 
     /// Returns the words by which one enters by the tracker, so that it learns of no webserver.
+    ///
+    /// # Panics
+    /// As [`Self::entry`].
     #[must_use]
     pub fn entry_by_tracker(&self) -> [&str; 2] {
-        match &self.tracker_line {
+        match &self.security {
             None => ["--tracker", self.tracker.address()],
-            Some(line) => ["--join-file", line],
+            Some(security) => {
+                let path = self.path("peer-by-tracker.line");
+                ["--join-file", self.tracker_line.of(security, &self.tracker, path)]
+            }
+        }
+    }
+
+    /// Returns the answer of a person at the menu to the question for a network.
+    #[must_use]
+    pub fn typed_entry(&self) -> String {
+        let webserver = self.webserver.address();
+        match &self.security {
+            None => webserver.to_owned(),
+            Some(security) => security.line("peer", webserver),
         }
     }
 
@@ -336,17 +373,11 @@ impl ClusterBuilder {
             webserver,
             peers: Vec::new(),
             environment: self.environment,
-            line: None,
-            tracker_line: None,
+            line: LineFile::default(),
+            tracker_line: LineFile::default(),
             security,
             root,
         };
-        if let Some(security) = &cluster.security {
-            let write =
-                |name: &str, server: &Program| security.write_line(&directory.join(name), server.address());
-            cluster.line = Some(write("peer.line", &cluster.webserver)?);
-            cluster.tracker_line = Some(write("peer-by-tracker.line", &cluster.tracker)?);
-        }
         for zone in &self.zones {
             cluster.add_peer(zone.as_deref())?;
         }

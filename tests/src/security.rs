@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use proto::membership::Membership;
 use proto::tls::Tls;
 use serde_json::Value;
+use shared::keys::PeerKey;
 use shared::model::{HostPort, MemberId, PeerId};
 use shared::runtime::{Clock, Tasks};
 use shared::security::Role;
@@ -115,6 +117,8 @@ pub struct Member {
     pub peer: PeerId,
     /// Security of its connections.
     pub tls: Tls,
+    /// The key that its hellos prove, in a secured network.
+    pub key: Option<Arc<PeerKey>>,
     membership: Option<Membership>,
 }
 
@@ -125,6 +129,7 @@ impl Member {
         Self {
             peer: PeerId::random(),
             tls: Tls::default(),
+            key: None,
             membership: None,
         }
     }
@@ -135,9 +140,10 @@ impl Member {
     /// When it is not taken.
     pub async fn join(security: &Security, tracker: &str, data_dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(data_dir).context("make a directory")?;
-        let membership = Membership::open(data_dir, Role::Peer, None, Tls::default(), Clock::system())?;
+        let (peer, key) = (PeerId::random(), PeerKey::generate()?);
+        let membership = open(data_dir, peer, &key)?;
         membership.join(&security.line("peer", tracker).parse()?).await?;
-        Self::of(membership)
+        Ok(Self::of(peer, key, membership))
     }
 
     /// Speaks as the peer whose data directory this is: as who has stolen it does.
@@ -145,24 +151,19 @@ impl Member {
     /// # Errors
     /// When it is no member's.
     pub fn stolen(data_dir: &Path) -> Result<Self> {
-        let (id, key) = peer::identity::read_key(data_dir).context("a key")?;
-        let own = Some((MemberId::from(id), &key));
-        Self::of(Membership::open(
-            data_dir,
-            Role::Peer,
-            own,
-            Tls::default(),
-            Clock::system(),
-        )?)
+        let (peer, key) = peer::identity::read_key(data_dir).context("a key")?;
+        let membership = open(data_dir, peer, &key)?;
+        ensure!(membership.is_member(), "it has not joined");
+        Ok(Self::of(peer, key, membership))
     }
 
-    fn of(membership: Membership) -> Result<Self> {
-        let certificate = membership.tls().certificate().context("it has not joined")?;
-        Ok(Self {
-            peer: certificate.identity.id.into(),
+    fn of(peer: PeerId, key: PeerKey, membership: Membership) -> Self {
+        Self {
+            peer,
             tls: membership.tls().clone(),
+            key: Some(Arc::new(key)),
             membership: Some(membership),
-        })
+        }
     }
 
     /// Hears the news of a tracker, as every member does, until this is dropped.
@@ -173,6 +174,17 @@ impl Member {
             None => std::future::pending().await,
         }
     }
+}
+
+fn open(data_dir: &Path, peer: PeerId, key: &PeerKey) -> Result<Membership> {
+    let own = Some((MemberId::from(peer), key));
+    Ok(Membership::open(
+        data_dir,
+        Role::Peer,
+        own,
+        Tls::default(),
+        Clock::system(),
+    )?)
 }
 
 /// The way of a program into its network: words of its command line, and its environment.

@@ -91,7 +91,7 @@ pub(crate) fn router(node: Arc<Node>, grpc: Router) -> Router {
             "/files/{*name}",
             get(files::get).put(publishing::put).delete(publishing::delete),
         )
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(async || method_not_allowed())
         .route_layer(from_fn_with_state(api.clone(), admit))
         .with_state(api);
     let routes = Router::new()

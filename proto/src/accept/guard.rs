@@ -15,7 +15,7 @@ use shared::security::{ApiToken, ApiTokenError, Role, Scope};
 
 use super::{Ends, is_grpc};
 use crate::credentials::shown_token;
-use crate::http::HttpError;
+use crate::http::{HttpError, method_not_allowed};
 use crate::status::to_status;
 use crate::tls::Tls;
 
@@ -154,5 +154,8 @@ fn refused(request: &Request, why: Denial) -> Response {
     if is_grpc(request.headers()) {
         return to_status(&why).into_http();
     }
-    HttpError::from(why).into_response()
+    match why {
+        Denial::Method => method_not_allowed().into_response(),
+        why => HttpError::from(why).into_response(),
+    }
 }

@@ -54,7 +54,8 @@ pub fn json(body: impl Serialize) -> Response {
 }
 
 /// The answer to a method that a path does not have; the router adds `Allow`.
-pub async fn method_not_allowed() -> HttpError {
+#[must_use]
+pub fn method_not_allowed() -> HttpError {
     HttpError::invalid("this path does not take the method; the header Allow lists those that it takes")
         .with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
@@ -63,7 +64,7 @@ pub async fn method_not_allowed() -> HttpError {
 /// 405.
 pub fn with_fallback(routes: Router, nothing_here: &'static str) -> Router {
     routes
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(async || method_not_allowed())
         .fallback(async move || HttpError::new(shared::ErrorCode::NotFound, nothing_here))
 }
 

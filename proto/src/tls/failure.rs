@@ -134,8 +134,10 @@ fn told_of_certificate(why: &CertificateError) -> Option<TlsError> {
         }
         CertificateError::UnknownIssuer | CertificateError::BadSignature => Some(TlsError::OtherNetwork),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            let name = presented.first().cloned().unwrap_or_default();
-            Some(TlsError::Name(name))
+            // The library writes `DnsName("…")`.
+            let name = presented.first().map(String::as_str).unwrap_or_default();
+            let name = name.split('"').nth(1).unwrap_or(name);
+            Some(TlsError::Name(name.to_owned()))
         }
         CertificateError::Other(other) => other.0.downcast_ref().cloned(),
         _ => None,

@@ -138,7 +138,8 @@ async fn a_dialler_speaks_to_nobody_but_the_expected_server() {
         let failure = who(&server.dialled_by(&client, expected))
             .await
             .expect_err("refused");
-        assert!(failure.contains("another program answers there"), "{failure}");
+        let told = format!("another program answers there, with a certificate for {there}");
+        assert!(failure.contains(&told), "{failure}");
     }
 }
 

@@ -179,6 +179,9 @@ pub enum Denial {
     /// The call is not in the table.
     #[error("no rule allows this call")]
     Unknown,
+    /// The path takes other methods.
+    #[error("this path does not take the method")]
+    Method,
     /// There are no tokens and certificates.
     #[error("this network is not secured; `tracker init` secures it")]
     Unsecured,
@@ -216,6 +219,7 @@ impl Denial {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Unknown => "unknown_call",
+            Self::Method => "method",
             Self::Unsecured => "unsecured",
             Self::Stranger => "stranger",
             Self::Revoked => "revoked",
@@ -277,7 +281,13 @@ impl Call {
     pub fn of_route(program: Role, method: &str, pattern: &str) -> Result<Self, Denial> {
         let method = if method == "HEAD" { "GET" } else { method };
         let by = |method| Self::of_rpc(program, &format!("{method} {pattern}"));
-        by(method).or_else(|_| by("ANY"))
+        by(method).or_else(|_| by("ANY")).map_err(|why| {
+            let mut known = BY_NAME.keys();
+            let is_path = |(of, name): &(Role, &str)| {
+                *of == program && name.split_once(' ').is_some_and(|(_, path)| path == pattern)
+            };
+            if known.any(is_path) { Denial::Method } else { why }
+        })
     }
 
     /// Decides whether a caller may make the call at all, before the request is read.

@@ -77,7 +77,7 @@ pub(crate) fn router(ledger: Ledger, tasks: Tasks, guardian: Guardian, gate: Gat
         .route("/api/v1/contents/{id}", get(content))
         .route("/api/v1/peers", get(peers))
         .route("/api/v1/status", get(status))
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(async || method_not_allowed())
         .route_layer(from_fn_with_state(gate.clone(), guard));
     let routes = Router::new()
         .route("/healthz", get(async || "ok\n"))

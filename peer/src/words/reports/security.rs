@@ -109,6 +109,10 @@ pub(super) const CREDENTIALS: &[(&str, &str)] = &[
 pub(super) const DENIALS: &[(&str, &str)] = &[
     ("no rule allows this call", "ninguna regla permite esta llamada"),
     (
+        "this path does not take the method",
+        "esta ruta no admite el método",
+    ),
+    (
         "this network is not secured; `tracker init` secures it",
         "esta red no está protegida; `tracker init` la protege",
     ),

@@ -223,8 +223,9 @@ fn calls_are_found_by_path_and_by_route() {
     }
     let head = Call::of_route(Role::Tracker, "HEAD", "/api/v1/names");
     assert_eq!(head.map(|call| call.name), Ok("GET /api/v1/names"));
+    let post = Call::of_route(Role::Tracker, "POST", "/api/v1/names");
+    assert_eq!(post, Err(Denial::Method), "the path is there");
     for (program, method, pattern) in [
-        (Role::Tracker, "POST", "/api/v1/names"),
         (Role::Tracker, "GET", "/files/{*name}"),
         (Role::User, "GET", "/healthz"),
         (Role::Peer, "GET", ""),
@@ -250,6 +251,7 @@ fn modes_and_roles_are_words() {
 fn a_denial_has_a_code_and_a_word() {
     let denials = [
         Denial::Unknown,
+        Denial::Method,
         Denial::Unsecured,
         Denial::Stranger,
         Denial::OtherMachine,

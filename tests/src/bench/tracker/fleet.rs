@@ -14,11 +14,12 @@ use proto::client::SessionClient;
 use proto::messages::FromTracker;
 use proto::tls::Tls;
 use shared::hash::leaf;
+use shared::keys::PeerKey;
 use shared::model::{
     ContentId, Digest, Epoch, FragmentLength, FragmentSet, Hello, Holding, HoldingsDigest, HostPort,
-    Incarnation, Manifest, Name, Numbered, Order, PeerId, Report, RunTraits,
+    Incarnation, Manifest, Name, Numbered, Order, PeerId, Report, RunTraits, SessionSecret,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::security::Member;
@@ -40,6 +41,7 @@ type News = Vec<(ContentId, u32)>;
 pub(super) struct Fleet {
     ids: Arc<[PeerId]>,
     news: Vec<mpsc::Sender<News>>,
+    secrets: Vec<watch::Receiver<Option<SessionSecret>>>,
     welcomed: Arc<AtomicU32>,
     running: JoinSet<()>,
 }
@@ -55,28 +57,35 @@ impl Fleet {
             }
             let mut id = [1; 16];
             id[..4].copy_from_slice(&number.to_be_bytes());
-            peers.push((PeerId::from_bytes(id), client.clone()));
+            peers.push((PeerId::from_bytes(id), client.clone(), None));
         }
         Ok(Self::of(peers))
     }
 
     /// Connects members of a secured network, each over a connection of its own.
     pub(super) fn of_members(tracker: &HostPort, members: &[Member]) -> Result<Self> {
-        let peer = |member: &Member| Ok((member.peer, SessionClient::new(tracker, &member.tls)?));
+        let peer = |member: &Member| {
+            let client = SessionClient::new(tracker, &member.tls)?;
+            Ok((member.peer, client, member.key.clone()))
+        };
         Ok(Self::of(members.iter().map(peer).collect::<Result<_>>()?))
     }
 
-    fn of(peers: Vec<(PeerId, SessionClient)>) -> Self {
+    fn of(peers: Vec<(PeerId, SessionClient, Option<Arc<PeerKey>>)>) -> Self {
         let welcomed = Arc::new(AtomicU32::new(0));
         let mut running = JoinSet::new();
-        let (mut ids, mut news) = (Vec::new(), Vec::new());
-        for (number, (id, client)) in (0..).zip(peers) {
+        let (mut ids, mut news, mut secrets) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, (id, client, key)) in (0..).zip(peers) {
             let (sender, told) = mpsc::channel(4);
+            let secret = watch::Sender::new(None);
+            secrets.push(secret.subscribe());
             let peer = Peer {
                 id,
                 number,
                 held: BTreeMap::new(),
                 told,
+                key,
+                secret: secret.clone(),
                 welcomed: Arc::clone(&welcomed),
             };
             running.spawn(peer.live(client));
@@ -86,6 +95,7 @@ impl Fleet {
         Self {
             ids: ids.into(),
             news,
+            secrets,
             welcomed,
             running,
         }
@@ -93,6 +103,11 @@ impl Fleet {
 
     pub(super) fn ids(&self) -> Arc<[PeerId]> {
         Arc::clone(&self.ids)
+    }
+
+    /// Returns the secrets of the sessions of the moment.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = Option<SessionSecret>> + '_ {
+        self.secrets.iter().map(|secret| *secret.borrow())
     }
 
     /// Returns the number of welcomes by trackers.
@@ -127,6 +142,8 @@ struct Peer {
     number: u32,
     held: BTreeMap<ContentId, u32>,
     told: mpsc::Receiver<News>,
+    key: Option<Arc<PeerKey>>,
+    secret: watch::Sender<Option<SessionSecret>>,
     welcomed: Arc<AtomicU32>,
 }
 
@@ -161,7 +178,8 @@ impl Peer {
             holdings: Some(all.iter().collect::<HoldingsDigest>()),
             traits: RunTraits::default(),
         };
-        let (welcome, reports, mut orders) = client.open(hello, None).await?;
+        let (welcome, reports, mut orders) = client.open(hello, self.key.as_deref()).await?;
+        self.secret.send_replace(welcome.secret);
         let mut told = Told { reports, sequence: 1 };
         let is_asked = |holding: &Holding| {
             let listing = welcome.listing;

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use proto::client::{CatalogClient, UpkeepClient};
+use proto::credentials::Credentials;
 use proto::messages::Publish;
 use proto::tls::Tls;
 use proto::v1;
@@ -99,7 +100,7 @@ pub fn run(options: Options) -> Result<(Table, Value)> {
     let (memory, filled) = runtime.block_on(bench.fill(&fleet, &tracker, empty))?;
     let (members, fleet_of_members) = runtime.block_on(bench.enrol(security.as_ref(), directory.path()))?;
     let answers = runtime.block_on(bench.lookups(&members))?;
-    let published = runtime.block_on(bench.publications(&fleet, &members))?;
+    let published = runtime.block_on(bench.publications(&fleet, &members, &fleet_of_members))?;
     runtime.block_on(fleet_of_members.stop());
     let journal = size_of(&data)?;
     tracker.kill();
@@ -311,7 +312,7 @@ impl Bench {
 
     /// Publications of small contents, each of which waits for the disk; in turns with the same by TLS if there
     /// are members, who publish for themselves.
-    async fn publications(&mut self, fleet: &Fleet, members: &[Member]) -> Result<Value> {
+    async fn publications(&mut self, fleet: &Fleet, members: &[Member], theirs: &Fleet) -> Result<Value> {
         let (mut plain, mut secured) = (Rate::default(), Rate::default());
         let all = fleet.ids();
         // Beside members, as many publishers as there are members.
@@ -329,14 +330,19 @@ impl Bench {
             let publishers = (0..load::CONNECTIONS).map(publisher).collect::<Result<_>>()?;
             plain.push(self.publish(2 * turn, publishers).await?);
             if !members.is_empty() {
-                let publisher = |member: &Member| {
+                let publisher = |(member, secret): (&Member, _)| {
                     let catalog = CatalogClient::new(&self.address, &member.tls)?;
+                    let catalog = catalog.speaking_with(Credentials::new(secret));
                     Ok(Publisher {
                         catalog,
                         ids: [member.peer].into(),
                     })
                 };
-                let publishers = members.iter().map(publisher).collect::<Result<_>>()?;
+                let publishers = members
+                    .iter()
+                    .zip(theirs.secrets())
+                    .map(publisher)
+                    .collect::<Result<_>>()?;
                 secured.push(self.publish(2 * turn + 1, publishers).await?);
             }
         }
