@@ -50,9 +50,9 @@ pub struct Cluster {
 struct LineFile(OnceLock<String>);
 
 impl LineFile {
-    fn of(&self, security: &Security, server: &Program, path: PathBuf) -> &str {
+    fn of(&self, security: &Security, server: &Program, path: &Path) -> &str {
         self.0.get_or_init(|| {
-            let written = security.write_line(&path, server.address());
+            let written = security.write_line(path, server.address());
             written.expect("the directory takes a file")
         })
     }
@@ -203,7 +203,7 @@ impl Cluster {
             None => ["--webserver", self.webserver.address()],
             Some(security) => [
                 "--join-file",
-                self.line.of(security, &self.webserver, self.path("peer.line")),
+                self.line.of(security, &self.webserver, &self.path("peer.line")),
             ],
         }
     }
@@ -218,7 +218,10 @@ impl Cluster {
             None => ["--tracker", self.tracker.address()],
             Some(security) => {
                 let path = self.path("peer-by-tracker.line");
-                ["--join-file", self.tracker_line.of(security, &self.tracker, path)]
+                [
+                    "--join-file",
+                    self.tracker_line.of(security, &self.tracker, &path),
+                ]
             }
         }
     }
