@@ -362,6 +362,7 @@ pub(crate) const TESTS: &[Row] = &[
             "lab",
             "outcome",
             "program",
+            "security",
             "strangers",
         ],
     ),

@@ -310,8 +310,8 @@ impl Bench {
         Ok(())
     }
 
-    /// Publications of small contents, each of which waits for the disk; in turns with the same by TLS if there
-    /// are members, who publish for themselves.
+    /// Publications of small contents, each of which waits for the disk; in turns with the same by TLS if
+    /// there are members, who publish for themselves.
     async fn publications(&mut self, fleet: &Fleet, members: &[Member], theirs: &Fleet) -> Result<Value> {
         let (mut plain, mut secured) = (Rate::default(), Rate::default());
         let all = fleet.ids();
