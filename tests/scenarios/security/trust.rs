@@ -15,6 +15,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use shared::model::{ContentRef, HostPort, Manifest, Name, PeerId};
 use shared::runtime::Clock;
+use tokio::runtime::Runtime;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{REVOKED_WITHIN, secured, state_of};
@@ -25,27 +26,38 @@ const TO_IT: usize = 80;
 const TO_PEERS: usize = 80;
 const TO_TRACKER: usize = 40;
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
+fn runtime() -> Result<Runtime> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     Ok(runtime.worker_threads(2).enable_all().build()?)
 }
 
 /// Follows a content at a peer over a connection of its own. The task ends with the connection.
-async fn follow(tls: &Tls, peer: &HostPort, id: PeerId, manifest: &Manifest) -> Result<JoinHandle<()>> {
+async fn follow(
+    runtime: &Runtime,
+    tls: &Tls,
+    peer: &HostPort,
+    id: PeerId,
+    manifest: &Manifest,
+) -> Result<JoinHandle<()>> {
     let client = TransferClient::new(peer, tls, id)?;
     let mut stream = client.follow(manifest).await?;
     stream.next().await?.context("what it holds")?;
-    Ok(tokio::spawn(async move {
+    Ok(runtime.spawn(async move {
         while let Ok(Some(_)) = stream.next().await {}
         drop(client);
     }))
 }
 
 /// Follows a content's replicas at the tracker, likewise.
-async fn watch(tls: &Tls, tracker: &HostPort, manifest: &Manifest) -> Result<JoinHandle<()>> {
+async fn watch(
+    runtime: &Runtime,
+    tls: &Tls,
+    tracker: &HostPort,
+    manifest: &Manifest,
+) -> Result<JoinHandle<()>> {
     let client = CatalogClient::new(tracker, tls)?;
     let mut stream = client.watch(manifest.content()).await?;
-    Ok(tokio::spawn(async move {
+    Ok(runtime.spawn(async move {
         while let Ok(Some(_)) = stream.next().await {}
         drop(client);
     }))
@@ -72,24 +84,24 @@ fn a_revocation_ends_two_hundred_connections_in_time() -> Result<()> {
     let (opened, spared) = runtime.block_on(async {
         let member = cluster.member("member").await?;
         let keeping = (member.clone(), tracker.clone());
-        tokio::spawn(async move { keeping.0.keep(keeping.1).await });
+        runtime.spawn(async move { keeping.0.keep(keeping.1).await });
         // It has the victim's key and hears no news, as whoever has stolen the machine.
         let thief = Member::stolen(cluster.peer(victim).data_dir())?;
         let name = ContentRef::Name(Name::new("data")?);
         let (_, manifest) = CatalogClient::new(&tracker, &member.tls)?.resolve(&name).await?;
         let mut opened = Vec::new();
         for _ in 0..TO_IT {
-            opened.push(follow(&member.tls, &it, its_id, &manifest).await?);
+            opened.push(follow(&runtime, &member.tls, &it, its_id, &manifest).await?);
         }
         for _ in 0..TO_PEERS {
-            opened.push(follow(&thief.tls, &other, other_id, &manifest).await?);
+            opened.push(follow(&runtime, &thief.tls, &other, other_id, &manifest).await?);
         }
         for _ in 0..TO_TRACKER {
-            opened.push(watch(&thief.tls, &tracker, &manifest).await?);
+            opened.push(watch(&runtime, &thief.tls, &tracker, &manifest).await?);
         }
         let spared = [
-            follow(&member.tls, &other, other_id, &manifest).await?,
-            watch(&member.tls, &tracker, &manifest).await?,
+            follow(&runtime, &member.tls, &other, other_id, &manifest).await?,
+            watch(&runtime, &member.tls, &tracker, &manifest).await?,
         ];
         anyhow::Ok((opened, spared))
     })?;
