@@ -37,7 +37,6 @@ pub(crate) const PROTO: &[Row] = &[
             "v1",
         ],
     ),
-    ("accounts", &["accept", "ends"]),
     (
         "client",
         &["credentials", "dial", "messages", "status", "tls", "v1"],

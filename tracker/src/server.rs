@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use proto::accounts::Accounts;
+use proto::accept::accounts::Accounts;
 use proto::accept::{self, Door, Services};
 use proto::listen::{self, ListenError};
 use shared::runtime::{Clock, OnExit, Tasks};
