@@ -435,6 +435,7 @@ pub(crate) const CIRCLES: &[(&[&str], &str)] = &[(
         "tests/src/dst/peer/session.rs",
         "tests/src/dst/pins.rs",
         "tests/src/dst/restoration.rs",
+        "tests/src/dst/revocation.rs",
         "tests/src/dst/tracker.rs",
         "tests/src/dst/world.rs",
     ],

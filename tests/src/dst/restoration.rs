@@ -110,6 +110,7 @@ impl World {
         self.oracle.incarnations = backup.incarnations;
         self.answers_get_lost();
         self.start_tracker();
+        self.revocations_get_lost();
         let Some(process) = &self.tracker.process else {
             return;
         };
