@@ -154,17 +154,24 @@ impl World {
         }
     }
 
-    /// The journal was restored from a backup: revocations that it lacks are made again.
-    pub(super) fn revocations_get_lost(&mut self) {
+    /// The journal is restored from a backup, which may lack revocations.
+    pub(super) fn forget_revocations(&mut self) -> BTreeSet<PeerId> {
+        std::mem::take(&mut self.oracle.revocations.done)
+    }
+
+    /// Makes the revocations again that a restored journal lacks.
+    pub(super) fn revoke_again(&mut self, mut revoked: BTreeSet<PeerId>) {
         let Some(process) = &self.tracker.process else {
             return;
         };
         let members = process.state.members();
-        let is_known = |peer: &PeerId| {
-            let id = MemberId::from(*peer);
-            members.iter().any(|member| member.id == id && member.is_revoked)
-        };
-        self.oracle.revocations.done.retain(is_known);
+        let known: BTreeSet<_> = members
+            .iter()
+            .filter(|member| member.is_revoked)
+            .map(|member| member.id)
+            .collect();
+        revoked.retain(|peer| known.contains(&MemberId::from(*peer)));
+        self.oracle.revocations.done = revoked;
         for number in self.oracle.revocations.wanted.clone() {
             self.plan(RETRY, Event::Revokes(number));
         }
