@@ -19,7 +19,10 @@ pub(crate) const SHARED: &[Row] = &[
     ("own_data", &[]),
     ("runtime", &["error", "model", "own_data", "refusal", "settings"]),
     ("security", &["error", "model"]),
-    ("settings", &["error", "language", "lib", "model", "runtime"]),
+    (
+        "settings",
+        &["error", "language", "lib", "model", "runtime", "security"],
+    ),
 ];
 
 /// Clients stand on messages; nothing but `client` dials.
