@@ -6,6 +6,7 @@
 //! connection and the [`Caller`] at the other end, and every request has been judged by the guard before
 //! its handler sees it.
 
+pub mod accounts;
 mod door;
 mod guard;
 mod opened;
@@ -35,7 +36,7 @@ use tracing::debug;
 pub use crate::ends::{ByTls, Ends};
 pub use door::Door;
 use door::{Answer, Place};
-pub use guard::{Gatekeeper, Pass, Scopes};
+pub use guard::{Gatekeeper, Pass, Scopes, who};
 use opened::open;
 
 use crate::opening::Opening;
@@ -211,6 +212,8 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, door: Do
                     opened = open(&door, stream, ends) => opened?,
                     () = stopped.cancelled() => return Ok(()),
                 };
+                let who = places::Who::of(&caller, ends);
+                served.place.identify(who).map_err(io::Error::other)?;
                 served.run(stream, caller).await
             };
             tokio::select! {

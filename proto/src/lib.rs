@@ -10,7 +10,6 @@
 //! has the parts of HTTP that the three programs share.
 
 pub mod accept;
-pub mod accounts;
 pub mod client;
 pub mod credentials;
 pub mod dial;

@@ -184,6 +184,7 @@ bounded! {
     any_bytes_are_a_record_or_are_refused: "journal",
     any_bytes_are_a_catalog_or_are_refused: "catalog",
     any_bytes_are_a_certificate_or_are_refused: "certificate",
+    any_bytes_prove_a_key_or_are_refused: "certificate_request",
     any_file_has_settings_or_is_refused: "settings",
     any_files_are_judged_before_sqlite_sees_them: "database",
     any_file_of_a_key_or_a_network_is_read_or_refused: "key_file",
@@ -218,5 +219,12 @@ fn samples_are_written_for_libfuzzer() {
         for (number, sample) in (target.samples)().iter().enumerate() {
             fs::write(corpus.join(format!("sample-{number}")), sample).expect("written");
         }
+    }
+}
+
+#[test]
+fn the_sample_of_a_certificate_request_proves_a_key() {
+    for sample in (target("certificate_request").expect("a target").samples)() {
+        tracker::authority::Proved::by(&sample).expect("a valid request");
     }
 }

@@ -19,7 +19,10 @@ pub(crate) const SHARED: &[Row] = &[
     ("own_data", &[]),
     ("runtime", &["error", "model", "own_data", "refusal", "settings"]),
     ("security", &["error", "model"]),
-    ("settings", &["error", "language", "lib", "model", "runtime"]),
+    (
+        "settings",
+        &["error", "language", "lib", "model", "runtime", "security"],
+    ),
 ];
 
 /// Clients stand on messages; nothing but `client` dials.
@@ -37,7 +40,6 @@ pub(crate) const PROTO: &[Row] = &[
             "v1",
         ],
     ),
-    ("accounts", &["accept", "ends"]),
     (
         "client",
         &["credentials", "dial", "messages", "status", "tls", "v1"],
@@ -437,6 +439,7 @@ pub(crate) const CIRCLES: &[(&[&str], &str)] = &[(
         "tests/src/dst/peer/session.rs",
         "tests/src/dst/pins.rs",
         "tests/src/dst/restoration.rs",
+        "tests/src/dst/revocation.rs",
         "tests/src/dst/tracker.rs",
         "tests/src/dst/world.rs",
     ],

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use proto::accept::accounts::Accounts;
 use proto::accept::{self, Door, Services};
-use proto::accounts::Accounts;
 use proto::listen::{self, ListenError};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::security::Role;

@@ -13,10 +13,10 @@ use proto::listen::machine_name;
 use shared::model::{HostPort, parse_duration};
 use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
-use shared::security::{Exposure, Role, Unsecured};
+use shared::security::{Exposure, News, Role, Unsecured};
 use shared::settings::{
     Env, Key, Origin as SettingOrigin, Places, SettingsError, Table, Values, duration, flags, flags::one_of,
-    list, number, path, remotes, text, truth, whole,
+    list, news_age, number, path, remotes, text, truth, whole,
 };
 use shared::{Coded, ErrorCode};
 
@@ -38,6 +38,7 @@ const JOIN_FILE_NAME: &str = "join_file";
 static JOIN_FILE: Key<PathBuf> = Key::new(JOIN_FILE_NAME, path);
 static TLS_CERT: Key<PathBuf> = Key::new("tls_cert", path);
 static TLS_KEY: Key<PathBuf> = Key::new("tls_key", path);
+static NEWS_MAX_AGE: Key<Duration> = Key::new("news_max_age", news_age).or("24h");
 static ALLOWED_HOSTS: Key<Vec<String>> = Key::new("allowed_hosts", list).several();
 static ALLOWED_ORIGINS: Key<Vec<Origin>> = Key::new("allowed_origins", list).several();
 static PROBE_INTERVAL: Key<Duration> = Key::new("probe_interval", duration).or("1s").at_once();
@@ -53,6 +54,7 @@ pub static TABLE: Table = &[
     &JOIN_FILE,
     &TLS_CERT,
     &TLS_KEY,
+    &NEWS_MAX_AGE,
     &ALLOWED_HOSTS,
     &ALLOWED_ORIGINS,
     &PROBE_INTERVAL,
@@ -99,6 +101,10 @@ pub struct Args {
     /// Key of that certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// In a secured network, take no peer's certificate when no tracker has said for this long who is revoked;
+    /// at least 30m
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub news_max_age: Option<Duration>,
     /// Names of this machine by which HTTP requests may ask, beside addresses, localhost, --host and the
     /// machine's own name; repeat it or separate them with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
@@ -120,7 +126,7 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = one_of::<LogFormat>(LogFormat::NAMES), hide_possible_values = true)]
     pub log_format: Option<LogFormat>,
     /// A TOML file with any of the settings that `config show` lists. Changes take effect while the webserver
-    /// runs, but for host, port, insecure, data_dir, join_file, tls_cert, tls_key and log_format
+    /// runs, but for host, port, insecure, data_dir, join_file, tls_cert, tls_key, news_max_age and log_format
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Log more; repeat for more still
@@ -192,6 +198,8 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// Files of the certificate for browsers and its key.
     pub for_browsers: Option<[PathBuf; 2]>,
+    /// Age of what a tracker has told from which certificates of peers are not taken.
+    pub news_max_age: Duration,
     /// Names of this machine by which HTTP requests may ask.
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may read the HTTP API.
@@ -253,6 +261,7 @@ impl Config {
             trackers,
             data_dir: None,
             for_browsers: None,
+            news_max_age: News::DEFAULT_MAX_AGE,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             probing: Probing::default(),
@@ -328,6 +337,7 @@ impl Config {
             trackers,
             data_dir: values.get(&DATA_DIR),
             for_browsers,
+            news_max_age: values.get(&NEWS_MAX_AGE).unwrap_or(News::DEFAULT_MAX_AGE),
             allowed_hosts: values.get(&ALLOWED_HOSTS).unwrap_or_default(),
             allowed_origins: values.get(&ALLOWED_ORIGINS).unwrap_or_default(),
             probing,
@@ -414,6 +424,7 @@ mod tests {
             ("tracker = ['a:1']\nprobe_deadline = 'soon'", &[]),
             ("tracker = ['a:1']", &["--probe-interval", "2h"]),
             ("tracker = ['a:1']\ntls_cert = '/c.pem'", &[]),
+            ("tracker = ['a:1']\nnews_max_age = '29m'", &[]),
         ] {
             let path = dir.path().join("webserver.toml");
             std::fs::write(&path, text).expect("write");

@@ -63,6 +63,7 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
         place = enter(config.data_dir.as_deref(), line.as_ref()) => place?,
         () = &mut shutdown => return Ok(()),
     };
+    place.tls().set_news_max_age(config.news_max_age);
     if let Some(files) = &config.for_browsers {
         place.show_to_browsers(files)?;
     }

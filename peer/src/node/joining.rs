@@ -31,6 +31,7 @@ pub(super) async fn open(
     tls: Tls,
     clock: Clock,
 ) -> Result<Membership, NodeError> {
+    tls.set_news_max_age(config.settings.news_max_age);
     let (data_dir, peer) = (config.data_dir.clone(), identity.peer());
     let key = std::sync::Arc::clone(identity.key());
     let opened =

@@ -7,10 +7,14 @@ use std::ffi::OsStr;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::membership::Membership;
 use shared::model::{ByteCount, ByteRate, FragmentLength, Zone};
-use shared::settings::{self, InForce, Key, Setting, Table, ValueError, Values, mistake, text, whole};
+use shared::security::News;
+use shared::settings::{
+    self, InForce, Key, Setting, Table, ValueError, Values, mistake, news_age, text, whole,
+};
 use tokio::sync::watch;
 
 use super::memory::MemoryBudget;
@@ -61,6 +65,13 @@ static SCRUB_RATE: Key<RateLimit> = Key::new("scrub_rate", text).or("8MiB/s").at
     "Ritmo al que se releen los datos en segundo plano, para hallar daños; none: nunca",
 );
 
+static NEWS_MAX_AGE: Key<Duration> = Key::new("news_max_age", news_age).or("24h").at_once().flag(
+    "news-max-age",
+    "DURATION",
+    "In a secured network, take no other peer's certificate when no tracker has said for this long who is revoked; at least 30m",
+    "En una red protegida, no aceptar certificados de otros nodos si ningún tracker ha dicho en este tiempo quién está revocado; al menos 30m",
+);
+
 /// Makes the table of settings, and the struct of their values, of one line for each.
 macro_rules! node_settings {
     ($($(#[$doc:meta])* $field:ident: $type:ty = $key:ident, $value:expr;)*) => {
@@ -98,6 +109,8 @@ node_settings! {
     memory: MemoryBudget = MEMORY, |memory| memory.unwrap_or(MemoryBudget::DEFAULT);
     /// The rate of rereading held data in the background; none: never.
     scrub_rate: Option<ByteRate> = SCRUB_RATE, rate;
+    /// The age of what a tracker has told from which certificates of peers are not taken.
+    news_max_age: Duration = NEWS_MAX_AGE, |age| age.unwrap_or(News::DEFAULT_MAX_AGE);
 }
 
 /// Reads a setting and converts it.
@@ -128,6 +141,9 @@ static EFFECTS: &[(&dyn Setting, Effect)] = &[
     }),
     (&SCRUB_RATE, |node, to| {
         node.scrub.send_replace(to.scrub_rate);
+    }),
+    (&NEWS_MAX_AGE, |node, to| {
+        node.membership.tls().set_news_max_age(to.news_max_age);
     }),
 ];
 
@@ -290,6 +306,7 @@ mod tests {
                 upload_slots: DEFAULT_SLOTS,
                 memory: MemoryBudget::DEFAULT,
                 scrub_rate: Some(crate::scrubber::DEFAULT_RATE),
+                news_max_age: News::DEFAULT_MAX_AGE,
             }
         );
     }

@@ -67,7 +67,7 @@ fn a_node_says_an_address_that_others_can_dial() {
 }
 
 /// A value that each setting accepts and that is not its default.
-const SAMPLES: [(&str, &str); 27] = [
+const SAMPLES: [(&str, &str); 28] = [
     ("data_dir", "/data"),
     ("peer", "127.0.0.1:1"),
     ("webserver", "web:2"),
@@ -85,6 +85,7 @@ const SAMPLES: [(&str, &str); 27] = [
     ("upload_slots", "11"),
     ("memory", "64MiB"),
     ("scrub_rate", "none"),
+    ("news_max_age", "1h"),
     ("replicas", "8"),
     ("fragment_length", "64KiB"),
     ("token", "enj_0"),

@@ -15,8 +15,9 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::Ends;
+use super::accounts::Accounts;
 use super::guard::{Gatekeeper, Guard, Nobody};
-use super::places::{Admission, Bounds, Caller, PlaceId, Places};
+use super::places::{Admission, Bounds, PlaceId, Places, Shortage, Who};
 use crate::tls::Tls;
 
 /// Time between two lines of the log about the same trouble.
@@ -71,6 +72,7 @@ impl Door {
                 program: None,
                 tls: Tls::default(),
                 keeper: Arc::new(Nobody),
+                accounts: Accounts::new(),
             },
         }
     }
@@ -140,7 +142,7 @@ impl Room {
     pub(super) fn admit(&self, ends: Ends) -> Option<(Place, oneshot::Receiver<()>)> {
         let what = self.0.what;
         let (handle, lost) = oneshot::channel();
-        let admission = self.places().admit(Caller::of(ends), handle);
+        let admission = self.places().admit(Who::at(ends), handle);
         let id = match admission {
             Admission::Admit(id) => id,
             Admission::AdmitAfterEnding(id, longest_idle) => {
@@ -199,6 +201,27 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Charges the place to the caller of the connection, who is known now.
+    ///
+    /// # Errors
+    /// When the caller has as many connections with requests as it may.
+    pub(super) fn identify(&self, caller: Who) -> Result<(), Shortage> {
+        let room = &self.room;
+        let identified = room.places().identify(self.id, caller);
+        match identified {
+            Ok(None) => {}
+            // It may have ended by itself just now.
+            Ok(Some(longest_idle)) => drop(longest_idle.send(())),
+            Err(shortage) => {
+                if let Some(count) = room.0.refused.note() {
+                    warn!(count, what = room.0.what, ?caller, %shortage, "no place for a connection: all carry requests");
+                }
+                return Err(shortage);
+            }
+        }
+        Ok(())
+    }
+
     /// Notes that a request has begun, which ends when the result is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Request {
         self.room.places().begin(self.id);
@@ -222,15 +245,15 @@ impl Drop for Request {
     }
 }
 
-/// The body of an answer, with which its request ends.
+/// The body of an answer, with which its request ends, and what that had.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Answer<T> {
     body: axum::body::Body,
-    _request: Request,
+    _request: T,
 }
 
-impl Answer {
-    pub(super) const fn new(body: axum::body::Body, request: Request) -> Self {
+impl<T> Answer<T> {
+    pub(super) const fn new(body: axum::body::Body, request: T) -> Self {
         Self {
             body,
             _request: request,
@@ -238,7 +261,7 @@ impl Answer {
     }
 }
 
-impl Body for Answer {
+impl<T: Unpin> Body for Answer<T> {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -10,9 +10,13 @@ use std::sync::Arc;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use shared::Coded;
 use shared::security::authorization::{Action, Audience, Call, Caller, Denial, Mode, Object, judge};
 use shared::security::{ApiToken, ApiTokenError, Role, Scope};
 
+use super::accounts::{Accounts, Resource};
+use super::door::Answer;
+use super::places::Who;
 use super::{Ends, is_grpc};
 use crate::credentials::shown_token;
 use crate::http::{HttpError, method_not_allowed};
@@ -50,6 +54,7 @@ pub(super) struct Guard {
     pub(super) program: Option<Role>,
     pub(super) tls: Tls,
     pub(super) keeper: Arc<dyn Gatekeeper>,
+    pub(super) accounts: Accounts,
 }
 
 /// The right to make one call, about objects that are not known yet.
@@ -91,11 +96,11 @@ impl Pass {
 pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let mode = guard.tls.mode();
     let (Some(program), true) = (guard.program, mode != Mode::Off) else {
-        return next.run(request).await;
+        return guard.run(request, next).await;
     };
     // Nothing is served at an unknown path.
     let Some(pattern) = request.extensions().get::<MatchedPath>().cloned() else {
-        return next.run(request).await;
+        return guard.run(request, next).await;
     };
     let path = request.uri().path().to_owned();
     let call = Call::of_rpc(program, &path)
@@ -122,7 +127,7 @@ pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next
                 audience,
                 caller,
             });
-            next.run(request).await
+            guard.run(request, next).await
         }
         Err((caller, why)) => {
             let ends = request.extensions().get::<Ends>().copied();
@@ -132,7 +137,29 @@ pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next
     }
 }
 
+/// Returns whom to charge for a request; one that came through no door is the program's own.
+#[must_use]
+pub fn who(extensions: &http::Extensions) -> Who {
+    let known = extensions.get::<Caller>();
+    match (known, extensions.get::<Ends>()) {
+        (Some(caller), Some(ends)) => Who::of(caller, *ends),
+        _ => Who::Own,
+    }
+}
+
 impl Guard {
+    /// Has a request answered, if its caller may have one more under way.
+    async fn run(&self, request: Request, next: Next) -> Response {
+        let taken = self.accounts.take(who(request.extensions()), Resource::Request);
+        match taken {
+            Ok(held) => {
+                let answer = next.run(request).await;
+                answer.map(|body| axum::body::Body::new(Answer::new(body, held)))
+            }
+            Err(why) => refused(&request, why),
+        }
+    }
+
     /// Returns the caller: the owner of the token that the request shows, or the other end of its connection.
     async fn caller(
         &self,
@@ -150,7 +177,7 @@ impl Guard {
     }
 }
 
-fn refused(request: &Request, why: Denial) -> Response {
+fn refused(request: &Request, why: impl Coded) -> Response {
     if is_grpc(request.headers()) {
         return to_status(&why).into_http();
     }

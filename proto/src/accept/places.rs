@@ -4,10 +4,17 @@
 //! remote address has a share of the places only, and some are kept for this machine: its owner reaches a
 //! program that strangers besiege. Invariants: there are never more connections than places; nothing that
 //! carries a request is ended.
+//!
+//! A connection is its address's until its caller is known, and that one's from then on
+//! ([`Places::identify`]): members behind one address have a share each, and a member with many addresses
+//! has one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+
+use shared::model::{MemberId, TokenId};
+use shared::security::authorization::Caller;
 
 use super::Ends;
 
@@ -27,7 +34,7 @@ pub struct Bounds {
     pub all: usize,
     /// Places among them that only callers on this machine get.
     pub kept: usize,
-    /// Places that one remote address may have.
+    /// Places that one remote caller may have.
     pub share: usize,
 }
 
@@ -41,7 +48,7 @@ impl Bounds {
     }
 
     /// Returns the bounds of so many places, at least 2: an eighth is kept for this machine, and a quarter of
-    /// the others is an address's share.
+    /// the others is a caller's share.
     #[must_use]
     pub fn of(all: usize) -> Self {
         let all = all.max(2);
@@ -52,10 +59,10 @@ impl Bounds {
 
     /// Returns the places that a caller would need for one more, and that are all taken.
     #[must_use]
-    pub fn shortage(&self, caller: Caller, taken: Taken) -> Option<Shortage> {
-        if caller != Caller::Own {
+    pub fn shortage(&self, caller: Who, taken: Taken) -> Option<Shortage> {
+        if caller != Who::Own {
             if taken.by_caller >= self.share {
-                return Some(Shortage::OfAddress);
+                return Some(Shortage::OfCaller);
             }
             if taken.by_remotes >= self.all - self.kept {
                 return Some(Shortage::OfRemotes);
@@ -76,27 +83,43 @@ pub struct Taken {
     pub by_all: usize,
 }
 
-/// Caller, as far as places are concerned.
+/// The one to whom a connection, a request or a stream is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Caller {
-    /// A program on this machine.
+pub enum Who {
+    /// The program's own machine.
     Own,
-    /// A remote address; of IPv6 the first half, because one customer has all of the second.
-    Remote(IpAddr),
+    /// A remote address whose program is not known; of IPv6 the first half, because one customer has all of
+    /// the second.
+    Address(IpAddr),
+    /// A member of the secured network, at whatever address.
+    Member(MemberId),
+    /// The owner of an API token, likewise.
+    Token(TokenId),
 }
 
-impl Caller {
-    /// Returns the caller of a connection. Connections to an address of this machine from itself come from
-    /// that address.
+impl Who {
+    /// Returns whom to charge for a connection of which nothing but its ends is known. Connections to an
+    /// address of this machine from itself come from that address.
     #[must_use]
-    pub fn of(ends: Ends) -> Self {
+    pub fn at(ends: Ends) -> Self {
         match ends.remote {
             remote if remote.is_loopback() || remote == ends.local => Self::Own,
             IpAddr::V6(remote) => {
                 let network = u128::from(remote) & (u128::MAX << 64);
-                Self::Remote(Ipv6Addr::from(network).into())
+                Self::Address(Ipv6Addr::from(network).into())
             }
-            remote @ IpAddr::V4(_) => Self::Remote(remote),
+            remote @ IpAddr::V4(_) => Self::Address(remote),
+        }
+    }
+
+    /// Returns whom to charge for the requests of a caller.
+    #[must_use]
+    pub fn of(caller: &Caller, ends: Ends) -> Self {
+        match caller {
+            Caller::Member { identity, .. } => Self::Member(identity.id),
+            Caller::Token { id, .. } => Self::Token(*id),
+            Caller::OwnMachine => Self::Own,
+            Caller::Anonymous | Caller::Revoked { .. } => Self::at(ends),
         }
     }
 }
@@ -119,18 +142,20 @@ pub enum Admission<H> {
 /// Places that are taken by connections with requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shortage {
-    /// Those of the address.
-    OfAddress,
+    /// Those of the caller.
+    OfCaller,
     /// Those of all remote addresses.
     OfRemotes,
     /// All of them.
     OfAll,
 }
 
+impl std::error::Error for Shortage {}
+
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OfAddress => "address",
+            Self::OfCaller => "caller",
             Self::OfRemotes => "remotes",
             Self::OfAll => "all",
         })
@@ -143,7 +168,7 @@ pub struct Places<H> {
     bounds: Bounds,
     taken: BTreeMap<PlaceId, Connection<H>>,
     /// Numbers of the places that callers have; none is 0.
-    by_caller: BTreeMap<Caller, usize>,
+    by_caller: BTreeMap<Who, usize>,
     /// Idle places, the longest idle first.
     idle: BTreeSet<(u64, PlaceId)>,
     last_id: u64,
@@ -153,7 +178,7 @@ pub struct Places<H> {
 
 #[derive(Debug)]
 struct Connection<H> {
-    caller: Caller,
+    caller: Who,
     handle: H,
     requests: usize,
     /// Place in the order of falling idle; meaningless while there are requests.
@@ -175,20 +200,49 @@ impl<H> Places<H> {
     }
 
     /// Finds a place for a connection. An admitted one is idle until its first request.
-    pub fn admit(&mut self, caller: Caller, handle: H) -> Admission<H> {
+    pub fn admit(&mut self, caller: Who, handle: H) -> Admission<H> {
+        let id = PlaceId(self.last_id + 1);
+        match self.take(id, caller, handle) {
+            Err(shortage) => Admission::Refuse(shortage),
+            Ok(ended) => {
+                self.last_id = id.0;
+                ended.map_or(Admission::Admit(id), |ended| {
+                    Admission::AdmitAfterEnding(id, ended)
+                })
+            }
+        }
+    }
+
+    /// Charges a place to the caller at the other end of its connection, which is known now. For that another
+    /// idle connection may lose its place, whose handle is returned.
+    ///
+    /// # Errors
+    /// When the caller gets no place more; the connection has none any more then.
+    pub fn identify(&mut self, id: PlaceId, caller: Who) -> Result<Option<H>, Shortage> {
+        match self.taken.get(&id) {
+            Some(place) if place.caller != caller => {}
+            // It is the same caller, or the place was lost meanwhile.
+            _ => return Ok(None),
+        }
+        match self.remove(id) {
+            Some(handle) => self.take(id, caller, handle),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes a place, for which an idle connection may lose its own.
+    fn take(&mut self, id: PlaceId, caller: Who, handle: H) -> Result<Option<H>, Shortage> {
         let ended = match self.shortage(caller) {
             None => None,
-            Some(shortage) => match self.end_longest_idle(|other| match shortage {
-                Shortage::OfAddress => other == caller,
-                Shortage::OfRemotes => other != Caller::Own,
-                Shortage::OfAll => true,
-            }) {
-                Some(ended) => Some(ended),
-                None => return Admission::Refuse(shortage),
-            },
+            Some(shortage) => {
+                let ended = self.end_longest_idle(|other| match shortage {
+                    Shortage::OfCaller => other == caller,
+                    Shortage::OfRemotes => other != Who::Own,
+                    Shortage::OfAll => true,
+                });
+                Some(ended.ok_or(shortage)?)
+            }
         };
-        self.last_id += 1;
-        let id = PlaceId(self.last_id);
         self.falls += 1;
         self.idle.insert((self.falls, id));
         *self.by_caller.entry(caller).or_default() += 1;
@@ -199,10 +253,7 @@ impl<H> Places<H> {
             idle_since: self.falls,
         };
         self.taken.insert(id, place);
-        match ended {
-            None => Admission::Admit(id),
-            Some(ended) => Admission::AdmitAfterEnding(id, ended),
-        }
+        Ok(ended)
     }
 
     /// Gives up the place of the connection that has been idle for longest, to get its file back.
@@ -242,17 +293,17 @@ impl<H> Places<H> {
     }
 
     /// Returns the places that the caller would need and that are all taken.
-    fn shortage(&self, caller: Caller) -> Option<Shortage> {
+    fn shortage(&self, caller: Who) -> Option<Shortage> {
         let of = |caller| self.by_caller.get(&caller).copied().unwrap_or(0);
         let taken = Taken {
             by_caller: of(caller),
-            by_remotes: self.taken.len() - of(Caller::Own),
+            by_remotes: self.taken.len() - of(Who::Own),
             by_all: self.taken.len(),
         };
         self.bounds.shortage(caller, taken)
     }
 
-    fn end_longest_idle(&mut self, is_meant: impl Fn(Caller) -> bool) -> Option<H> {
+    fn end_longest_idle(&mut self, is_meant: impl Fn(Who) -> bool) -> Option<H> {
         let is_meant = |id: &PlaceId| self.taken.get(id).is_some_and(|place| is_meant(place.caller));
         let longest = self.idle.iter().map(|(_, id)| *id).find(is_meant)?;
         self.remove(longest)
@@ -283,12 +334,12 @@ mod tests {
         share: 3,
     };
 
-    fn remote(last: u8) -> Caller {
-        Caller::Remote(IpAddr::from([192, 0, 2, last]))
+    fn remote(last: u8) -> Who {
+        Who::Address(IpAddr::from([192, 0, 2, last]))
     }
 
     /// Admits a connection for which there has to be a place; its handle is its number.
-    fn admitted(places: &mut Places<u32>, caller: Caller, handle: u32) -> (PlaceId, Option<u32>) {
+    fn admitted(places: &mut Places<u32>, caller: Who, handle: u32) -> (PlaceId, Option<u32>) {
         match places.admit(caller, handle) {
             Admission::Admit(id) => (id, None),
             Admission::AdmitAfterEnding(id, ended) => (id, Some(ended)),
@@ -312,7 +363,7 @@ mod tests {
     fn callers_are_this_machine_an_address_or_half_an_address() {
         let of = |remote: &str, local: &str| {
             let parsed = |text: &str| text.parse().expect("an address");
-            Caller::of(Ends::new(parsed(remote), parsed(local)))
+            Who::at(Ends::new(parsed(remote), parsed(local)))
         };
         for (remote, local) in [
             ("127.0.0.1", "127.0.0.1"),
@@ -320,9 +371,9 @@ mod tests {
             ("::ffff:127.0.0.1", "::ffff:127.0.0.1"),
             ("10.0.0.1", "10.0.0.1"),
         ] {
-            assert_eq!(of(remote, local), Caller::Own, "{remote}");
+            assert_eq!(of(remote, local), Who::Own, "{remote}");
         }
-        assert_ne!(of("10.0.0.2", "10.0.0.1"), Caller::Own);
+        assert_ne!(of("10.0.0.2", "10.0.0.1"), Who::Own);
         assert_ne!(of("10.0.0.2", "10.0.0.1"), of("10.0.0.3", "10.0.0.1"));
         assert_eq!(
             of("2001:db8::1", "2001:db8::9"),
@@ -351,7 +402,7 @@ mod tests {
         places.begin(newest);
         assert_eq!(
             places.admit(remote(1), 6),
-            Admission::Refuse(Shortage::OfAddress),
+            Admission::Refuse(Shortage::OfCaller),
             "what carries requests is never ended"
         );
         assert_eq!(
@@ -373,20 +424,54 @@ mod tests {
         }
         assert_eq!(places.admit(remote(7), 7), Admission::Refuse(Shortage::OfRemotes));
         for n in 0..2 {
-            assert_eq!(admitted(&mut places, Caller::Own, 10 + n).1, None);
+            assert_eq!(admitted(&mut places, Who::Own, 10 + n).1, None);
         }
-        assert_eq!(admitted(&mut places, Caller::Own, 12).1, Some(10));
+        assert_eq!(admitted(&mut places, Who::Own, 12).1, Some(10));
     }
 
     #[test]
     fn a_remote_gets_in_when_this_machine_is_idle_in_all_places() {
         let mut places = Places::new(BOUNDS);
         for n in 0..8 {
-            assert_eq!(admitted(&mut places, Caller::Own, n).1, None);
+            assert_eq!(admitted(&mut places, Who::Own, n).1, None);
         }
         assert_eq!(admitted(&mut places, remote(1), 8).1, Some(0));
         assert_eq!(places.end_any_idle(), Some(1));
         assert_eq!(admitted(&mut places, remote(1), 9).1, None);
+    }
+
+    fn member(last: u8) -> Who {
+        Who::Member(MemberId::from_bytes([last; 16]))
+    }
+
+    #[test]
+    fn members_behind_one_address_have_a_share_each_and_one_with_many_addresses_has_one() {
+        let mut places = Places::new(BOUNDS);
+        // Three of one address, whose members are known after their handshakes: room for more of it.
+        for n in 1..=2 {
+            let (id, _) = admitted(&mut places, remote(1), n);
+            assert_eq!(places.identify(id, member(1)), Ok(None));
+            places.begin(id);
+        }
+        let (id, _) = admitted(&mut places, remote(1), 3);
+        assert_eq!(places.identify(id, member(2)), Ok(None));
+        assert_eq!(admitted(&mut places, remote(1), 4).1, None, "nobody was ended");
+        // One member comes from other addresses, and has its share.
+        let (id, _) = admitted(&mut places, remote(2), 5);
+        assert_eq!(places.identify(id, member(1)), Ok(None));
+        let (newer, ended) = admitted(&mut places, remote(3), 6);
+        assert_eq!(ended, None);
+        assert_eq!(
+            places.identify(newer, member(1)),
+            Ok(Some(5)),
+            "its own longest idle one"
+        );
+        places.begin(newer);
+        let (beyond, _) = admitted(&mut places, remote(4), 7);
+        assert_eq!(places.identify(beyond, member(1)), Err(Shortage::OfCaller));
+        assert_eq!(places.taken.len(), 5);
+        places.leave(beyond);
+        assert_eq!(places.identify(beyond, member(2)), Ok(None), "it is gone");
     }
 
     #[derive(Clone, Copy, Debug)]
@@ -407,7 +492,7 @@ mod tests {
     }
 
     /// A connection of the model: its caller and its requests, in the order of falling idle.
-    type Connection = (u32, PlaceId, Caller, usize);
+    type Connection = (u32, PlaceId, Who, usize);
 
     proptest! {
         #[test]
@@ -419,13 +504,13 @@ mod tests {
             for (n, step) in (0_u32..).zip(steps) {
                 match step {
                     Step::Come(who) => {
-                        let caller = if who == 0 { Caller::Own } else { remote(who) };
+                        let caller = if who == 0 { Who::Own } else { remote(who) };
                         let of_caller = model.iter().filter(|one| one.2 == caller).count();
-                        let of_own = model.iter().filter(|one| one.2 == Caller::Own).count();
-                        let is_remote = caller != Caller::Own;
+                        let of_own = model.iter().filter(|one| one.2 == Who::Own).count();
+                        let is_remote = caller != Who::Own;
                         let fits = |one: &&Connection| match () {
                             () if is_remote && of_caller >= BOUNDS.share => one.2 == caller,
-                            () if is_remote && model.len() - of_own >= BOUNDS.all - BOUNDS.kept => one.2 != Caller::Own,
+                            () if is_remote && model.len() - of_own >= BOUNDS.all - BOUNDS.kept => one.2 != Who::Own,
                             () => true,
                         };
                         let is_short = model.len() >= BOUNDS.all

@@ -48,9 +48,6 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> =
 /// docs/adr/0011-data-path.md.
 const UNSENT_BYTES: usize = 32 << 10;
 
-/// A member that has heard of no tracker for so long takes no certificates of peers: one may be revoked.
-const CONFIRMED_FOR: Duration = Duration::from_hours(24);
-
 /// The wall clock may be set while a certificate's end is waited for: it is looked at this often.
 const CLOCK_CHECK: Duration = Duration::from_mins(10);
 
@@ -72,13 +69,27 @@ impl Server {
 }
 
 /// Security of one program as it is at a moment; cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct State {
     mode: Mode,
     configured: Option<Arc<Configured>>,
     revoked: Arc<BTreeSet<KeyHash>>,
     /// Time at which a tracker last confirmed that; none where nobody has to.
     heard: Option<Timestamp>,
+    /// Age of that from which certificates of peers are not taken.
+    news_max_age: Duration,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            configured: None,
+            revoked: Arc::default(),
+            heard: None,
+            news_max_age: News::DEFAULT_MAX_AGE,
+        }
+    }
 }
 
 /// Security of one program; cheap to clone, all clones are one.
@@ -172,6 +183,12 @@ impl Tls {
         self.state.send_modify(|state| {
             (state.mode, state.revoked, state.heard) = (news.mode, revoked, Some(heard));
         });
+    }
+
+    /// Changes the age of the news from which no certificate of a peer is taken: it may have been revoked
+    /// since.
+    pub fn set_news_max_age(&self, age: Duration) {
+        self.state.send_modify(|state| state.news_max_age = age);
     }
 
     /// Returns the degree to which the network is secured.
@@ -280,7 +297,7 @@ impl Tls {
             return Err(TlsError::Revoked);
         }
         // A tracker that answers can confirm itself: it is the one that knows.
-        let is_old = |heard: Timestamp| self.clock.now().since(heard) > CONFIRMED_FOR;
+        let is_old = |heard: Timestamp| self.clock.now().since(heard) > state.news_max_age;
         match certificate.identity.role == Role::Peer && state.heard.is_some_and(is_old) {
             true => Err(TlsError::Unconfirmed),
             false => Ok(()),

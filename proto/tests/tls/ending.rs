@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use shared::model::Timestamp;
+use shared::security::News;
 use tokio_stream::StreamExt as _;
 
 use super::*;
@@ -108,4 +110,24 @@ async fn new_credentials_are_in_force_for_the_next_connection() {
     broken(endless).await;
     let told = who(&first).await.expect("a member");
     assert!(told.contains(&format!("{:?}", own(&client).key)), "{told}");
+}
+
+#[tokio::test]
+async fn a_member_without_news_takes_no_peer_for_as_long_as_it_is_told() {
+    let authority = Authority::new();
+    let server = Program::start(handle(authority.certify(authority.identity(Role::Peer), NOW))).await;
+    let member = handle(authority.certify(authority.identity(Role::Peer), NOW));
+    let news = News {
+        mode: Mode::Required,
+        roots: Vec::new(),
+        revoked: Vec::new(),
+    };
+    let heard = Clock::system().now().as_millis() - 60 * 60 * 1000;
+    server.tls.adopt(&news, Timestamp::from_millis(heard));
+    let ask = async || who(&server.dialled_by(&member, identity_of(&server.tls))).await;
+    ask().await.expect("24 hours are usual, and this is one");
+    server.tls.set_news_max_age(News::LEAST_MAX_AGE);
+    ask().await.expect_err("nobody knows whether it is revoked");
+    server.tls.set_news_max_age(News::DEFAULT_MAX_AGE);
+    ask().await.expect("a change counts at once");
 }

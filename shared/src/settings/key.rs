@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::mistake::{ValueError, WholeError, mistake};
 use super::words;
 use crate::model::{HostPort, parse_duration};
+use crate::security::News;
 
 /// Every setting of one program.
 pub type Table = &'static [&'static dyn Setting];
@@ -366,6 +367,18 @@ pub fn path(text: &OsStr) -> Result<PathBuf, String> {
 /// When it is none.
 pub fn duration(text: &OsStr) -> Result<Duration, String> {
     parse_duration(utf8(text)?).map_err(|error| mistake(&error))
+}
+
+/// Reads the age from which news of a secured network count no more, such as `24h`.
+///
+/// # Errors
+/// When it is no duration, or too short.
+pub fn news_age(text: &OsStr) -> Result<Duration, String> {
+    let age = duration(text)?;
+    match age < News::LEAST_MAX_AGE {
+        true => Err(words::too_short(format_args!("{:?}", text.to_string_lossy()))),
+        false => Ok(age),
+    }
 }
 
 /// Reads yes or no.

@@ -26,8 +26,8 @@ pub(crate) mod words;
 pub use file::Problem;
 pub use follow::{Usable, follow};
 pub use key::{
-    Effect, Flag, Key, Setting, Table, Whole, duration, list, number, path, remote, remotes, text, truth,
-    whole,
+    Effect, Flag, Key, Setting, Table, Whole, duration, list, news_age, number, path, remote, remotes, text,
+    truth, whole,
 };
 pub use mistake::{ValueError, WholeError, mistake};
 pub use place::{Env, Places, SettingsError};

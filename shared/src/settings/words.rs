@@ -65,6 +65,10 @@ crate::messages! {
     }
     fn not_utf8() { en: "it is not UTF-8", es: "no es UTF-8" }
     fn empty_path() { en: "a path cannot be empty", es: "una ruta no puede estar vacía" }
+    fn too_short(text) {
+        en: "{text} is too short: members hear from their tracker every 10m; at least 30m",
+        es: "{text} es poco: los miembros saben de su tracker cada 10m; al menos 30m"
+    }
     fn neither(text) { en: "{text} is neither true nor false", es: "{text} no es ni true ni false" }
     fn no_whole_number(text, least, most) {
         en: "{text} is no whole number from {least} to {most}",

@@ -1,5 +1,5 @@
-//! Faults: processes die, wires are cut, disks break and rot, machines are wiped, clocks leap, and messages
-//! of the past turn up.
+//! Faults: processes die, wires are cut, disks break and rot, machines are wiped, peers are revoked, clocks
+//! leap, and messages of the past turn up.
 
 use std::time::Duration;
 
@@ -49,6 +49,7 @@ impl World {
             87..88 => self.impersonate(number),
             88..90 if self.peers.len() < 60 => self.add_peer(),
             90..93 => self.go_abroad(number),
+            93..95 if self.peers.len() < 60 => self.want_revoked(number),
             _ => self.harm(number),
         }
     }

@@ -89,6 +89,7 @@ impl World {
 
     /// Checks the tracker's answer about the holders of a content other than `except`, and its health.
     pub(super) fn check_location(&mut self, location: &Location, except: Option<PeerId>) {
+        self.check_holders(location);
         let content = location.manifest.content();
         if location.health.state != ContentState::Replicated || location.manifest.fragment_count() == 0 {
             return;

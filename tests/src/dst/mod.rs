@@ -3,7 +3,7 @@
 //! The tracker's state, batches, snapshots and record format and the peers' store, session, publisher,
 //! assignment queue and eviction rules are the production code. Time, the network, disks and users are
 //! simulated: messages are late, lost, doubled and reordered; wires are cut; processes die at any moment and
-//! come back, some from another network; disks lose bytes that were not synced, break, fill and rot; machines
+//! come back, some from another network; peers are revoked, and join again; disks lose bytes that were not synced, break, fill and rot; machines
 //! are wiped; clocks leap; messages of the past turn up. An oracle of acknowledgements is kept outside. The
 //! invariants of ARCHITECTURE.md are checked after every step, and, when the faults have stopped, that
 //! everything comes to rest as it should be. Names are checked to be linearizable ([`linear`], [`naming`]).
@@ -32,6 +32,7 @@ mod profile;
 mod queue;
 mod quiescence;
 mod restoration;
+mod revocation;
 mod trace;
 mod tracker;
 mod upkeep;

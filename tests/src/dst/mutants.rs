@@ -175,4 +175,11 @@ planted! {
         "if known == given => Ok(None)" => "if known == given || true => Ok(None)";
     13 "a member speaks for every other", "tracker/src/state/peers/keys.rs":
         "return match own == id {" => "return match own == id || true {";
+    15 "a revoked peer keeps its session, and its copies count", "tracker/src/state/securing.rs":
+        "revoked.filter(|peer| !self.peers.is_lost(*peer))" => "revoked.filter(|peer| false && !self.peers.is_lost(*peer))";
+    15 "the copies of a revoked peer still count", "tracker/src/state/sessions.rs":
+        "        self.replicas.lose_peer(peer);\n    }" =>
+        "        if why != Closing::Revoked {\n            self.replicas.lose_peer(peer);\n        }\n    }";
+    15 "a revoked peer is welcome", "tracker/src/state/security/mod.rs":
+        "if self.members.is_revoked(member) {" => "if false && self.members.is_revoked(member) {";
 }

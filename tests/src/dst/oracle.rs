@@ -14,6 +14,7 @@ use super::naming::{Answer, Asked, Exchange, NameState, Naming, Was, Which};
 use super::peer::PeerNumber;
 use super::pins::Pins;
 use super::restoration::Losses;
+use super::revocation::Revocations;
 use super::world::World;
 
 /// An operation's place in the oracle.
@@ -71,6 +72,7 @@ pub(super) struct Oracle {
     /// The ages after the first one.
     ages: Vec<Age>,
     pub(super) losses: Losses,
+    pub(super) revocations: Revocations,
     /// The newest revision of each name that anyone was told of.
     pub(super) newest: BTreeMap<Name, (Revision, Option<ContentId>)>,
     meanings: BTreeMap<(Name, Revision), Option<ContentId>>,

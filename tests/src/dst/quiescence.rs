@@ -56,6 +56,9 @@ impl World {
         let Some(state) = self.tracker.settled() else {
             return Some("the tracker is away or busy".to_owned());
         };
+        if let Some(number) = self.oracle.revocations.pending() {
+            return Some(format!("peer {number} is to be revoked and to join again"));
+        }
         let status = state.status();
         let up = self.peers.iter().filter(|peer| peer.is_up);
         if let Some(peer) = up.clone().find(|peer| !peer.is_connected()) {

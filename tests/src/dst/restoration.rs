@@ -109,7 +109,9 @@ impl World {
         self.oracle.epoch = backup.epoch;
         self.oracle.incarnations = backup.incarnations;
         self.answers_get_lost();
+        let revoked = self.forget_revocations();
         self.start_tracker();
+        self.revoke_again(revoked);
         let Some(process) = &self.tracker.process else {
             return;
         };

@@ -15,6 +15,7 @@ use tracker::state::{Caller, Command, Effect, Rejection, Reply, SessionId, State
 use super::calls::{Answered, Call, CallId, Failure, Outcome, Question};
 use super::connections::{ConnectionId, Down, Up};
 use super::journal::DiskJournal;
+use super::peer::PeerNumber;
 use super::queue::Millis;
 use super::restoration::Backup;
 use super::world::{Event, World};
@@ -38,6 +39,8 @@ pub(super) enum Tag {
     Impostor,
     Hello(ConnectionId, SessionId, PeerId, Incarnation),
     Report(ConnectionId),
+    /// The administrator, who revokes a peer.
+    Revocation(PeerNumber),
     Call(CallId, u32),
 }
 
@@ -119,6 +122,7 @@ impl World {
         self.epoch_begins(epoch);
         self.note_run();
         self.check_names();
+        self.check_revoked();
         self.check_pins();
         self.submit(Command::KeepRevisions(self.profile.keep_revisions), Tag::Nobody);
         self.plan(100, Event::Ticks(run));
@@ -221,6 +225,7 @@ impl World {
             self.answer(call, attempt, outcome);
         }
         if is_written {
+            self.check_revoked();
             self.check_names();
             self.check_pins();
         }
@@ -239,7 +244,9 @@ impl World {
 
     fn tracker_done(&mut self, done: Done<Tag>) {
         match (done.tag, done.answer) {
-            (Tag::Nobody, _) | (Tag::Report(_), Ok(_)) | (Tag::Stray | Tag::Impostor, Err(_)) => {}
+            (Tag::Nobody, _) | (Tag::Stray | Tag::Impostor, Err(_)) => {}
+            (Tag::Report(connection), Ok(_)) => self.check_heard(connection),
+            (Tag::Revocation(peer), answer) => self.revocation_answered(peer, answer.as_ref().err()),
             (Tag::Impostor, Ok(answer)) => {
                 self.violated(format_args!("an impostor was answered {answer:?}"));
             }
@@ -248,6 +255,7 @@ impl World {
             }
             (Tag::Hello(connection, session, peer, incarnation), Ok(Reply::Welcomed(welcome))) => {
                 self.welcomed(peer, incarnation);
+                self.check_welcomed(peer);
                 if let Some(process) = &mut self.tracker.process {
                     process.sessions.insert(session, connection);
                 }
@@ -277,7 +285,10 @@ impl World {
             }
             (Tag::Call(call, attempt), answer) => {
                 let outcome = match answer {
-                    Ok(Reply::Published(binding)) => Ok(Answered::Bound(binding)),
+                    Ok(Reply::Published(binding)) => {
+                        self.check_publisher(call);
+                        Ok(Answered::Bound(binding))
+                    }
                     Ok(Reply::Removed(revision)) => Ok(Answered::Removed(revision)),
                     Ok(Reply::Pinned(entry)) => Ok(Answered::Pinned(entry)),
                     Ok(_) => Err(Failure::unavailable()),
@@ -291,6 +302,7 @@ impl World {
             match effect {
                 Effect::Send { session, order } => {
                     if let Some(connection) = connection(session) {
+                        self.check_relied_upon(&order);
                         self.ordered(connection, &order);
                         self.send_down(connection, Down::Order(Box::new(order)));
                     }

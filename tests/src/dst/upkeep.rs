@@ -65,7 +65,11 @@ impl World {
     fn is_safe_to_switch_off(&self, number: PeerNumber) -> bool {
         let peer = &self.peers[number];
         let waits = peer.outbox.values().any(Publication::is_pending) || peer.is_lending();
-        let Some(state) = self.tracker.settled().filter(|_| !waits && !peer.is_gone) else {
+        let Some(state) = self
+            .tracker
+            .settled()
+            .filter(|_| !waits && !peer.is_gone && !self.oracle.revocations.includes(peer.id))
+        else {
             return false;
         };
         let mut survey = DrainSurvey::new(peer.id);

@@ -58,6 +58,9 @@ pub(super) enum Event {
     /// The tracker's journal is copied, and restored from the copy.
     BacksUp,
     Restores,
+    /// The administrator revokes a peer; its machine joins again.
+    Revokes(PeerNumber),
+    JoinsAgain(PeerNumber),
 }
 
 /// An act of a peer's process by itself.
@@ -243,6 +246,8 @@ impl World {
             Event::ChecksQuiescence => self.check_quiescence(),
             Event::BacksUp => self.back_up(),
             Event::Restores => self.restore(),
+            Event::Revokes(peer) => self.revoke(peer),
+            Event::JoinsAgain(peer) => self.join_again(peer),
         }
     }
 

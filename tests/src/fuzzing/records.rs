@@ -4,9 +4,10 @@ use rustls::pki_types::CertificateDer;
 use shared::collection::{Attributes, Builder, Catalog, Data, File, Kind, Mode, ModifiedAt};
 use shared::model::{
     CollectionSize, ContentId, Digest, Epoch, FileMetadata, FragmentLength, FragmentSet, Holding,
-    Incarnation, KeyHash, Manifest, Mark, NetworkId, Parts, PeerId, PeerMode, PinCount, ReplicationTarget,
-    RevisedContent, Revision, RevisionLimit, Timestamp,
+    Incarnation, KeyHash, Manifest, Mark, NetworkId, Parts, PeerId, PeerMode, PinCount, PublicKey,
+    ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp,
 };
+use tracker::authority::Proved;
 use tracker::journal::codec;
 use tracker::state::{EpochBegin, Fact, NameFact, Past, Record, Registration};
 
@@ -14,6 +15,12 @@ use super::Target;
 
 /// A member's certificate. Its life and its signature do not matter here.
 const MEMBER: &[u8] = include_bytes!("../../fixtures/member.der");
+
+/// A request for a certificate, by a key of P-256 that nobody has kept.
+const REQUEST: &[u8] = include_bytes!("../../fixtures/request.der");
+
+/// Length of a point of P-256, as certificate requests have it.
+const POINT: usize = 65;
 
 pub(super) const JOURNAL: Target = Target {
     name: "journal",
@@ -57,6 +64,21 @@ pub(super) const CERTIFICATE: Target = Target {
         "99991231235959Z",
     ],
     inputs: 10_000,
+};
+
+pub(super) const CERTIFICATE_REQUEST: Target = Target {
+    name: "certificate_request",
+    run: certificate_request,
+    samples: || vec![REQUEST.to_vec()],
+    words: &[
+        "0\u{13}",
+        "\u{6}\u{7}*",
+        "\u{3}B\0\u{4}",
+        "\u{a0}\0",
+        "1.2.840.10045",
+        "CN",
+    ],
+    inputs: 2_000,
 };
 
 fn journal(bytes: &[u8]) {
@@ -125,6 +147,23 @@ fn certificate(bytes: &[u8]) {
     // The last moment that a certificate can name.
     let last = Timestamp::from_millis(253_402_300_799_000);
     assert!(read.begins <= last && read.ends <= last, "{read:?}");
+}
+
+fn certificate_request(bytes: &[u8]) {
+    let Ok(request) = proto::messages::security::certificate_request(bytes) else {
+        return;
+    };
+    let Ok(proved) = Proved::by(&request) else {
+        return;
+    };
+    // The key that is certified is one of the request, and the signature of the request covers it.
+    let is_of = |point: &[u8]| PublicKey::from_bytes(point).is_ok_and(|key| key.hash() == proved.hash());
+    assert!(
+        bytes.windows(POINT).any(is_of),
+        "{proved:?} is not in the request"
+    );
+    let again = Proved::by(&request).expect("as before");
+    assert_eq!(again.hash(), proved.hash());
 }
 
 fn record(fact: Fact) -> Record {

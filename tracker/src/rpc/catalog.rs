@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::Stream;
-use proto::accounts::{Accounts, Resource};
+use proto::accept::accounts::{Accounts, Resource};
 use proto::messages::{Gathering, Invalid, List, Locate, Page, Peers, Published, Remove, Rename, types};
 use proto::status::to_status;
 use proto::v1::catalog_server::{Catalog, CatalogServer};

@@ -8,8 +8,7 @@ mod security;
 mod session;
 mod upkeep;
 
-use proto::accept::Ends;
-use proto::accounts::{Accounts, Held, Resource};
+use proto::accept::accounts::{Accounts, Held, Resource};
 use proto::status::to_status;
 use tonic::{Request, Status};
 
@@ -28,6 +27,6 @@ fn refused(error: LedgerError) -> Status {
 
 /// Takes one of a resource for the caller of a request.
 fn taken<T>(accounts: &Accounts, request: &Request<T>, resource: Resource) -> Result<Held, Status> {
-    let ends = request.extensions().get::<Ends>().copied();
-    accounts.take(ends, resource).map_err(|why| to_status(&why))
+    let caller = proto::accept::who(request.extensions());
+    accounts.take(caller, resource).map_err(|why| to_status(&why))
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::Stream;
-use proto::accounts::{Accounts, Resource};
+use proto::accept::accounts::{Accounts, Resource};
 use proto::messages::Invalid;
 use proto::messages::security::{Enrol, certificate_request, member_id, token_id, token_life};
 use proto::status::to_status;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use proto::accept::Ends;
-use proto::accounts::{Accounts, Resource};
+use proto::accept::accounts::{Accounts, Resource};
 use proto::messages::{FromPeer, FromTracker, Invalid};
 use proto::status::to_status;
 use proto::v1;

@@ -294,7 +294,8 @@ fn common_flags_work_before_and_after_the_command() {
 #[test]
 fn flags_of_a_node_go_with_what_may_run_one() {
     let flags = "--webserver w:1 --host 0.0.0.0 --port 0 --advertise me:2 --capacity 2GiB --zone rack-1 \
-        --upload-limit 80Mbit/s --download-limit none --upload-slots 4 --memory 32MiB --scrub-rate none";
+        --upload-limit 80Mbit/s --download-limit none --upload-slots 4 --memory 32MiB --scrub-rate none \
+        --news-max-age 12h";
     let expected = said(&[
         ("webserver", "w:1"),
         ("host", "0.0.0.0"),
@@ -307,6 +308,7 @@ fn flags_of_a_node_go_with_what_may_run_one() {
         ("upload_slots", "4"),
         ("memory", "32MiB"),
         ("scrub_rate", "none"),
+        ("news_max_age", "12h"),
     ]);
     for command in ["", "serve", "add x", "get x"] {
         assert_eq!(settings(&format!("{command} {flags}")), expected, "{command}");
