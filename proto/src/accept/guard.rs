@@ -132,7 +132,10 @@ pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next
         Err((caller, why)) => {
             let ends = request.extensions().get::<Ends>().copied();
             guard.keeper.denied(&caller, ends, &path, why);
-            refused(&request, why)
+            match why {
+                Denial::Method if !is_grpc(request.headers()) => method_not_allowed().into_response(),
+                why => refused(&request, why),
+            }
         }
     }
 }
@@ -181,8 +184,5 @@ fn refused(request: &Request, why: impl Coded) -> Response {
     if is_grpc(request.headers()) {
         return to_status(&why).into_http();
     }
-    match why {
-        Denial::Method => method_not_allowed().into_response(),
-        why => HttpError::from(why).into_response(),
-    }
+    HttpError::from(why).into_response()
 }
