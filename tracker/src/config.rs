@@ -128,8 +128,8 @@ pub struct Args {
     /// A TOML file with any of the settings that `config show` lists: host, port, insecure, data_dir, tls,
     /// keep_revisions, history_grace, replicas, fragment_length, log, log_format, a table `timing` of
     /// durations, and a table `repair` of how much repair may be under way. Changes take effect while the
-    /// tracker runs, but for host, port, insecure, data_dir, log_format, and lease, heartbeat, tick and safe_mode of
-    /// `timing`
+    /// tracker runs, but for host, port, insecure, data_dir, log_format, and lease, heartbeat, tick and
+    /// safe_mode of `timing`
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Log level: error, warn, info, debug, trace, or directives such as tracker::ledger=trace,info

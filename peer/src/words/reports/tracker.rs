@@ -214,8 +214,16 @@ pub(super) const REFUSALS: &[(&str, &str)] = &[
         "el tracker aún no ha empezado su época",
     ),
     (
-        "this address has as many requests of this kind under way as it may; end some, or try again later",
-        "esta dirección tiene en curso tantas solicitudes de este tipo como puede; termine alguna o inténtelo más tarde",
+        "this caller (a member, a token, or an address) has as many requests of this kind under way as it may; end some, or try again later",
+        "quien llama (un miembro, un token o una dirección) tiene en curso tantas solicitudes de este tipo como puede; termine alguna o inténtelo más tarde",
+    ),
+    (
+        "cannot listen on {} without security: every machine that reaches this address could read, publish and remove. {}, or accept that with --insecure (ENJAMBRE_INSECURE=true, insecure = true)",
+        "no se puede escuchar en {} sin protección: cualquier máquina que alcance esta dirección podría leer, publicar y quitar. {}, o acéptelo con --insecure (ENJAMBRE_INSECURE=true, insecure = true)",
+    ),
+    (
+        ". After an upgrade: earlier versions listened there without asking; --insecure goes on as they did, and docs/security.md, \"An existing network\", says how to secure a network that runs",
+        ". Tras una actualización: las versiones anteriores escuchaban ahí sin preguntar; --insecure sigue como ellas, y docs/security.md, «An existing network», dice cómo proteger una red en marcha",
     ),
     (
         "as many requests of this kind are under way as there can be; try again later",
