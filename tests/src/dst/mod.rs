@@ -5,8 +5,8 @@
 //! simulated: messages are late, lost, doubled and reordered; wires are cut; processes die at any moment and
 //! come back, some from another network; peers are revoked, and join again; disks lose bytes that were not
 //! synced, break, fill and rot; machines are wiped; clocks leap; messages of the past turn up. An oracle of
-//! acknowledgements is kept outside. The invariants of ARCHITECTURE.md are checked after every step, and, when
-//! the faults have stopped, that everything comes to rest as it should be. Names are checked to be
+//! acknowledgements is kept outside. The invariants of ARCHITECTURE.md are checked after every step, and,
+//! when the faults have stopped, that everything comes to rest as it should be. Names are checked to be
 //! linearizable ([`linear`], [`naming`]).
 //!
 //! [`play`] plays one history; the same seed gives the same history, event by event. Not to be confused with
