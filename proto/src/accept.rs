@@ -7,6 +7,7 @@
 //! its handler sees it.
 
 pub mod accounts;
+mod answer;
 mod door;
 mod guard;
 mod opened;
@@ -34,8 +35,9 @@ use tower::ServiceExt as _;
 use tracing::debug;
 
 pub use crate::ends::{ByTls, Ends};
+use answer::Answer;
 pub use door::Door;
-use door::{Answer, Place};
+use door::Place;
 pub use guard::{Gatekeeper, Pass, Scopes, who};
 use opened::open;
 

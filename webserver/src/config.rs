@@ -101,8 +101,8 @@ pub struct Args {
     /// Key of that certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// In a secured network, take no peer's certificate when no tracker has said for this long who is revoked;
-    /// at least 30m
+    /// In a secured network, take no peer's certificate when no tracker has said for this long who is
+    /// revoked; at least 30m
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub news_max_age: Option<Duration>,
     /// Names of this machine by which HTTP requests may ask, beside addresses, localhost, --host and the
@@ -126,7 +126,8 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = one_of::<LogFormat>(LogFormat::NAMES), hide_possible_values = true)]
     pub log_format: Option<LogFormat>,
     /// A TOML file with any of the settings that `config show` lists. Changes take effect while the webserver
-    /// runs, but for host, port, insecure, data_dir, join_file, tls_cert, tls_key, news_max_age and log_format
+    /// runs, but for host, port, insecure, data_dir, join_file, tls_cert, tls_key, news_max_age and
+    /// log_format
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Log more; repeat for more still

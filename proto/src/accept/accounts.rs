@@ -1,8 +1,8 @@
 //! Accounts of callers: how much each caller of a program has of what there is only so much of.
 //!
 //! A request, a session or a stream of changes is taken from here where it is accepted, and given back when
-//! it ends. Each [`Resource`] has a bound in all, of which one remote caller has a share, and some is kept for
-//! the program's own machine ([`Bounds::of`]). A request beyond a bound is refused to the caller who made it.
+//! it ends. Each [`Resource`] has a bound in all, of which one remote caller has a share, and some is kept
+//! for the program's own machine ([`Bounds::of`]). A request beyond a bound is refused to its caller.
 //! A caller is a member or a token where it is known, and an address otherwise ([`Who`]). Invariant: a caller
 //! without anything has no account, so there are no more accounts than resources.
 
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn one_member_from_many_addresses_has_one_account_and_two_behind_one_address_have_two() {
+    fn a_member_has_one_account_at_any_address() {
         for (resource, share) in [
             (Resource::Request, 16_368),
             (Resource::Session, 4984),

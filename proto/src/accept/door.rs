@@ -1,13 +1,9 @@
 //! The door of a program: the [`Places`] that all its listeners share, and the connections on them.
 //! Connections that are being secured have places of their own besides.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
 use shared::runtime::raise_open_files;
 use shared::security::Role;
 use tokio::sync::oneshot;
@@ -214,7 +210,7 @@ impl Place {
             Ok(Some(longest_idle)) => drop(longest_idle.send(())),
             Err(shortage) => {
                 if let Some(count) = room.0.refused.note() {
-                    warn!(count, what = room.0.what, ?caller, %shortage, "no place for a connection: all carry requests");
+                    warn!(count, what = room.0.what, %shortage, "no place for a connection: all carry requests");
                 }
                 return Err(shortage);
             }
@@ -242,42 +238,6 @@ pub(super) struct Request(Arc<Place>);
 impl Drop for Request {
     fn drop(&mut self) {
         self.0.room.places().end(self.0.id);
-    }
-}
-
-/// The body of an answer, with which its request ends, and what that had.
-#[derive(Debug)]
-pub(super) struct Answer<T> {
-    body: axum::body::Body,
-    _request: T,
-}
-
-impl<T> Answer<T> {
-    pub(super) const fn new(body: axum::body::Body, request: T) -> Self {
-        Self {
-            body,
-            _request: request,
-        }
-    }
-}
-
-impl<T: Unpin> Body for Answer<T> {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

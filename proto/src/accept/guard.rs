@@ -15,7 +15,7 @@ use shared::security::authorization::{Action, Audience, Call, Caller, Denial, Mo
 use shared::security::{ApiToken, ApiTokenError, Role, Scope};
 
 use super::accounts::{Accounts, Resource};
-use super::door::Answer;
+use super::answer::Answer;
 use super::places::Who;
 use super::{Ends, is_grpc};
 use crate::credentials::shown_token;

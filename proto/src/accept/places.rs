@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn members_behind_one_address_have_a_share_each_and_one_with_many_addresses_has_one() {
+    fn a_member_has_one_share_at_any_address() {
         let mut places = Places::new(BOUNDS);
         // Three of one address, whose members are known after their handshakes: room for more of it.
         for n in 1..=2 {

@@ -92,8 +92,8 @@ impl News {
     /// Most revoked members whose certificates have not expired.
     pub const MAX_REVOKED: usize = 10_000;
 
-    /// Age of the news from which a member takes no certificates of peers, unless it is set: one may have been
-    /// revoked since.
+    /// Age of the news from which a member takes no certificates of peers, unless it is set: one may have
+    /// been revoked since.
     pub const DEFAULT_MAX_AGE: Duration = Duration::from_hours(24);
 
     /// Least such age: a tracker confirms its news every ten minutes, and may be away for some.

@@ -3,10 +3,11 @@
 //! The tracker's state, batches, snapshots and record format and the peers' store, session, publisher,
 //! assignment queue and eviction rules are the production code. Time, the network, disks and users are
 //! simulated: messages are late, lost, doubled and reordered; wires are cut; processes die at any moment and
-//! come back, some from another network; peers are revoked, and join again; disks lose bytes that were not synced, break, fill and rot; machines
-//! are wiped; clocks leap; messages of the past turn up. An oracle of acknowledgements is kept outside. The
-//! invariants of ARCHITECTURE.md are checked after every step, and, when the faults have stopped, that
-//! everything comes to rest as it should be. Names are checked to be linearizable ([`linear`], [`naming`]).
+//! come back, some from another network; peers are revoked, and join again; disks lose bytes that were not
+//! synced, break, fill and rot; machines are wiped; clocks leap; messages of the past turn up. An oracle of
+//! acknowledgements is kept outside. The invariants of ARCHITECTURE.md are checked after every step, and,
+//! when the faults have stopped, that everything comes to rest as it should be. Names are checked to be
+//! linearizable ([`linear`], [`naming`]).
 //!
 //! [`play`] plays one history; the same seed gives the same history, event by event. Not to be confused with
 //! [`swarm_sim`](crate::swarm_sim), which measures the speed of swarms. Not simulated are sockets and threads

@@ -180,6 +180,4 @@ planted! {
     15 "the copies of a revoked peer still count", "tracker/src/state/sessions.rs":
         "        self.replicas.lose_peer(peer);\n    }" =>
         "        if why != Closing::Revoked {\n            self.replicas.lose_peer(peer);\n        }\n    }";
-    15 "a revoked peer is welcome", "tracker/src/state/security/mod.rs":
-        "if self.members.is_revoked(member) {" => "if false && self.members.is_revoked(member) {";
 }

@@ -1,7 +1,7 @@
 //! Peers are revoked while a history runs, and their machines join again as new peers.
 //!
-//! The administrator tries until the tracker has acknowledged, whatever happens meanwhile. The invariants from
-//! then on, also after restarts of the tracker (15 of ARCHITECTURE.md): the peer has no session, its
+//! The administrator tries until the tracker has acknowledged, whatever happens meanwhile. The invariants
+//! from then on, also after restarts of the tracker (15 of ARCHITECTURE.md): the peer has no session, its
 //! copies count for nothing, and nothing that it says changes the state. Its machine keeps its disk, makes a
 //! new id and a new key, and joins again; so everything must be well in the end. A journal that is restored
 //! from an older backup may lack a revocation, which the administrator makes again.

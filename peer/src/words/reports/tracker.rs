@@ -214,8 +214,8 @@ pub(super) const REFUSALS: &[(&str, &str)] = &[
         "el tracker aún no ha empezado su época",
     ),
     (
-        "this address has as many requests of this kind under way as it may; end some, or try again later",
-        "esta dirección tiene en curso tantas solicitudes de este tipo como puede; termine alguna o inténtelo más tarde",
+        "this caller (a member, a token, or an address) has as many requests of this kind under way as it may; end some, or try again later",
+        "quien llama (un miembro, un token o una dirección) tiene en curso tantas solicitudes de este tipo como puede; termine alguna o inténtelo más tarde",
     ),
     (
         "as many requests of this kind are under way as there can be; try again later",
