@@ -108,13 +108,18 @@ impl PeerKey {
         Self::of(pair).ok_or(KeyError::Failed)
     }
 
-    /// Reads a key in the form of PKCS#8.
+    /// Reads a key in the form of PKCS#8, as [`Self::expose_pkcs8`] writes it. The library takes more, such
+    /// as bytes after the key.
     ///
     /// # Errors
-    /// When the bytes are no key of P-256.
+    /// When the bytes are no key of P-256, or one in another form.
     pub fn from_pkcs8(bytes: &[u8]) -> Result<Self, KeyError> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, bytes);
-        pair.ok().and_then(Self::of).ok_or(KeyError::Malformed)
+        let key = pair.ok().and_then(Self::of).ok_or(KeyError::Malformed)?;
+        match key.expose_pkcs8()? == bytes {
+            true => Ok(key),
+            false => Err(KeyError::Malformed),
+        }
     }
 
     fn of(pair: EcdsaKeyPair) -> Option<Self> {
@@ -182,7 +187,10 @@ mod tests {
         let signature = again.sign(&introduction(), &CHALLENGE).expect("signed");
         let proved = introduction().verify(&CHALLENGE, key.public(), &signature);
         assert_eq!(proved, Ok(key.public().hash()));
-        assert_eq!(PeerKey::from_pkcs8(b"no key").err(), Some(KeyError::Malformed));
+        let longer = [&key.expose_pkcs8().expect("written")[..], b"more"].concat();
+        for other in [b"no key", &longer[..]] {
+            assert_eq!(PeerKey::from_pkcs8(other).err(), Some(KeyError::Malformed));
+        }
     }
 
     #[test]

@@ -158,7 +158,7 @@ fn first_bytes(bytes: &[u8]) {
     };
     let address = SERVERS.addresses[usize::from(how % 2)];
     let cut = usize::from(how / 2).min(bytes.len());
-    let answer = exchange(address, &[&bytes[..cut], &bytes[cut..]]);
+    let answer = exchange(address, &[&bytes[..cut], &bytes[cut..]], true);
     let is_known = match &answer[..] {
         [] => true,
         // An alert or a message of TLS, a frame of HTTP/2 on the connection itself.
@@ -174,7 +174,7 @@ fn first_bytes(bytes: &[u8]) {
     assert_eq!(PANICS.load(Ordering::SeqCst), 0, "a task of the server panicked");
     if MADE.fetch_add(1, Ordering::Relaxed).is_multiple_of(HONEST_EACH) {
         for address in SERVERS.addresses {
-            let answer = exchange(address, &[HONEST]);
+            let answer = exchange(address, &[HONEST], false);
             assert!(
                 answer.starts_with(b"HTTP/1.1 200"),
                 "an honest one gets {}",
@@ -184,8 +184,9 @@ fn first_bytes(bytes: &[u8]) {
     }
 }
 
-/// Sends the parts, says that there is nothing more, and reads what comes until the server closes.
-fn exchange(address: SocketAddr, parts: &[&[u8]]) -> Vec<u8> {
+/// Sends the parts, says that there is nothing more if that is wanted, and reads what comes until the server
+/// closes. A request that is not answered yet is given up with the end of its connection's input.
+fn exchange(address: SocketAddr, parts: &[&[u8]], ends_input: bool) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).expect("connects");
     stream.set_nodelay(true).expect("an option");
     stream.set_read_timeout(Some(PATIENCE)).expect("an option");
@@ -196,7 +197,7 @@ fn exchange(address: SocketAddr, parts: &[&[u8]]) -> Vec<u8> {
         }
     }
     let mut answer = Vec::new();
-    if stream.shutdown(Shutdown::Write).is_ok() {
+    if !ends_input || stream.shutdown(Shutdown::Write).is_ok() {
         let read = stream.take(LONGEST).read_to_end(&mut answer);
         let is_late =
             |error: std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
