@@ -119,7 +119,7 @@ pub struct TokenWish {
     )]
     pub scopes: Vec<Scope>,
     /// Its life, such as 90d [default: an hour for a join line, no end for an API token]
-    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = life)]
     pub life: Option<Duration>,
     /// Number of machines that may join with the line [default: any number]
     #[arg(long, value_name = "N", requires = "join", value_parser = clap::value_parser!(u32).range(1..))]
@@ -157,4 +157,26 @@ pub enum CaCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Reads the life of a token. Nothing at all would be told to the tracker as no end.
+fn life(text: &str) -> Result<Duration, String> {
+    let life = parse_duration(text).map_err(|error| error.to_string())?;
+    match life.is_zero() {
+        true => Err("a token lives for longer than nothing".to_owned()),
+        false => Ok(life),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_without_a_life_is_not_one_without_an_end() {
+        assert_eq!(life("90d"), Ok(Duration::from_hours(90 * 24)));
+        for none in ["0s", "0d"] {
+            assert!(life(none).is_err(), "{none}");
+        }
+    }
 }
